@@ -1,0 +1,1 @@
+"""The ways in: use cases, command line and HTTP."""

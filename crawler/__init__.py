@@ -1,0 +1,1 @@
+"""Indexes and archives turned into facts of the catalog."""

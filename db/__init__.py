@@ -1,0 +1,1 @@
+"""The catalog: schema, engines, readers for the resolver, writers for the crawler, snapshots."""

@@ -1,0 +1,1 @@
+"""A lock turned into Nix text, and running Nix on it."""

@@ -1,0 +1,167 @@
+"""What the resolver may ask of a catalog: project pages, artifacts, and the facts it lacks."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .names import NormalizedName
+
+__all__ = [
+    "SDIST",
+    "WHEEL",
+    "Artifact",
+    "Catalog",
+    "MetadataNeed",
+    "Page",
+    "PageNeed",
+    "decode_page",
+    "encode_page",
+]
+
+#: Kinds of files on a page.
+WHEEL, SDIST = 0, 1
+
+#: Indices into a row of :attr:`Page.files`.
+ID, RANK, KIND, TAGS, PYTHON, UPLOAD, YANKED, METADATA = range(8)
+
+
+class Page:
+    """All that a catalog knows of one project on one index, laid out for the resolver.
+
+    A page is derived from the catalog's rows, one for each state of the project. Two
+    catalogs that know the same facts have equal pages apart from file ids.
+
+    :ivar absent: the index answered that it has no such project; the rest is empty then.
+    :ivar digest: hex SHA-256 of the listing alone, the same whether or not metadata is known.
+    :ivar versions: PEP 440 versions as the files spell them, ascending; the position is the
+        rank. Equal versions (``1.0``, ``1.0.0``) share a rank and the first file's spelling.
+    :ivar tags: compressed tag sets of wheels as in file names: ``py2.py3-none-any``.
+    :ivar pythons: Requires-Python texts.
+    :ivar depsets: (hex digest, Requires-Dist lines, Provides-Extra names, Requires-Python or
+        None, failure or None); the failure is a sentence where metadata cannot be had.
+    :ivar files: rows (id, rank, kind, tags position or -1, Requires-Python position or -1,
+        upload time in seconds or -1, 1 if yanked, depset position or -1 where metadata is
+        unknown), sorted by rank, then file name.
+    :ivar unusable: (file name, reason) of files that no candidate can be made of.
+    """
+
+    __slots__ = ("absent", "depsets", "digest", "files", "index", "project", "pythons", "tags", "unusable", "versions")
+
+    def __init__(
+        self,
+        *,
+        index: str,
+        project: NormalizedName,
+        absent: bool = False,
+        digest: str = "",
+        versions: Sequence[str] = (),
+        tags: Sequence[str] = (),
+        pythons: Sequence[str] = (),
+        depsets: Sequence[tuple[str, Sequence[str], Sequence[str], str | None, str | None]] = (),
+        files: Sequence[Sequence[int]] = (),
+        unusable: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self.index = index
+        self.project = project
+        self.absent = absent
+        self.digest = digest
+        self.versions = versions
+        self.tags = tags
+        self.pythons = pythons
+        self.depsets = depsets
+        self.files = files
+        self.unusable = unusable
+
+
+def encode_page(page: Page) -> bytes:
+    """Return *page* compressed, as :func:`decode_page` reads it."""
+    body = [
+        page.index,
+        page.project,
+        int(page.absent),
+        page.digest,
+        list(page.versions),
+        list(page.tags),
+        list(page.pythons),
+        [[d[0], list(d[1]), list(d[2]), d[3], d[4]] for d in page.depsets],
+        [list(row) for row in page.files],
+        [list(u) for u in page.unusable],
+    ]
+    return zlib.compress(json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode(), 6)
+
+
+def decode_page(data: bytes) -> Page:
+    """Return the page that :func:`encode_page` wrote.
+
+    :raises ValueError: where *data* is not such a page (a corrupt catalog).
+    """
+    try:
+        index, project, absent, digest, versions, tags, pythons, depsets, files, unusable = json.loads(
+            zlib.decompress(data)
+        )
+    except (zlib.error, TypeError) as error:
+        raise ValueError(f"not a project page: {error}") from error
+    return Page(
+        index=index,
+        project=project,
+        absent=bool(absent),
+        digest=digest,
+        versions=versions,
+        tags=tags,
+        pythons=pythons,
+        depsets=depsets,
+        files=files,
+        unusable=unusable,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PageNeed:
+    """The page of *project* on *index* is not known."""
+
+    index: str
+    project: NormalizedName
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataNeed:
+    """The metadata of one file of a known page is not known."""
+
+    index: str
+    project: NormalizedName
+    file_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """One file of an index, with all that a lock records of it."""
+
+    filename: str
+    url: str
+    sha256: str | None
+    """Hexadecimal; None only where no page and no download gave one."""
+    size: int | None
+    upload_time: int | None
+
+
+class Catalog(Protocol):
+    """One state of a catalog, as the resolver reads it.
+
+    Both readers answer from one state: what is published while a resolution runs is
+    not seen by it.
+    """
+
+    def pages(self, index: str, projects: Iterable[NormalizedName]) -> Mapping[NormalizedName, Page]:
+        """Return the pages of those *projects* that the catalog knows on *index*, absent ones included.
+
+        A project that is not in the answer is unknown.
+        """
+        ...
+
+    def artifacts(self, file_ids: Iterable[int]) -> Mapping[int, Artifact]:
+        """Return the files with these ids, by id."""
+        ...

@@ -1,0 +1,187 @@
+"""The lock: the concrete, hashed result of a resolution, as values and as JSON text.
+
+Design goals: complete (a lock alone is enough to write the Nix expression), readable
+by ``builtins.fromJSON``, the same bytes for the same content, small diffs (sorted, one
+field a line), checkable without a catalog.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import DataError
+
+__all__ = [
+    "LOCK_VERSION",
+    "RESOLVER_VERSION",
+    "BuildClosure",
+    "Lock",
+    "LockTarget",
+    "LockedArtifact",
+    "Nixpkgs",
+    "Pin",
+    "parse_lock",
+    "render_lock",
+]
+
+#: Version of the lock's form; a reader refuses an unknown major and reads an unknown minor.
+LOCK_VERSION = "1.0"
+#: Raised when the same request and facts may give another answer than before.
+RESOLVER_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedArtifact:
+    """Identity of one file: what Nix fetches."""
+
+    filename: str
+    url: str
+    sha256: str
+    """64 hexadecimal digits."""
+    size: int | None = None
+    """Bytes, where the index told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """One project at one version from one provider."""
+
+    name: str
+    """Normalised (PEP 503)."""
+    version: str
+    provider: str
+    """``wheel`` or ``sdist``."""
+    extras: tuple[str, ...] = ()
+    artifact: LockedArtifact
+    dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Normalised project -> the requirements (PEP 508, markers removed) that hold on this target."""
+    build: str | None = None
+    """Digest of the build closure; sdists only."""
+    passed_over: str | None = None
+    """A newer version that the provider order passed over, ``2.4.0 (sdist)``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildClosure:
+    """The environment in which sdists are built: wheels only."""
+
+    pins: tuple[Pin, ...]
+    """Sorted by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockTarget:
+    """The result for one platform and one Python."""
+
+    system: str
+    """Nix system name: ``x86_64-linux``."""
+    python: str
+    """Exact version it was resolved for: ``3.11.9``."""
+    python_interval: tuple[str, str]
+    """Lowest patch version, and the first one above, for which the same answer holds: ``(3.11.0, 3.12)``."""
+    glibc: str | None
+    """Highest glibc that a chosen wheel's tag asks for (``2.28``); None on macOS or where none does."""
+    roots: Mapping[str, tuple[str, ...]]
+    """Normalised project -> the user's requirements for it that hold on this target."""
+    pins: tuple[Pin, ...]
+    """Sorted by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nixpkgs:
+    """A pinned nixpkgs."""
+
+    rev: str
+    """Git commit."""
+    sha256: str
+    """Hash of the unpacked tarball, SRI (``sha256-…``) or Nix base 32."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """A whole lock."""
+
+    request: Mapping[str, Any]
+    """The normalised request, plain JSON values; see :mod:`resolver.lock_request`."""
+    policy: Mapping[str, Any]
+    """Constants that took part in the answer."""
+    facts: str
+    """``sha256:…`` over exactly the facts that the resolution read."""
+    snapshot: str | None = None
+    """Snapshot id, only where the user pinned one."""
+    nixpkgs: Nixpkgs | None = None
+    targets: tuple[LockTarget, ...]
+    """Sorted by system, then Python."""
+    tools: Mapping[str, LockedArtifact]
+    """``installer`` and ``pyproject-hooks``: wheels that the builders run."""
+    build_closures: Mapping[str, BuildClosure] = field(default_factory=dict)
+    """By digest of their content."""
+    resolver_version: int = RESOLVER_VERSION
+    lock_version: str = LOCK_VERSION
+
+
+def _artifact_to_json(artifact: LockedArtifact) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "type": "url",
+        "filename": artifact.filename,
+        "url": artifact.url,
+        "sha256": artifact.sha256,
+    }
+    if artifact.size is not None:
+        value["size"] = artifact.size
+    return value
+
+
+def _pin_to_json(pin: Pin) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "name": pin.name,
+        "version": pin.version,
+        "provider": pin.provider,
+        "artifact": _artifact_to_json(pin.artifact),
+        "dependencies": {name: list(texts) for name, texts in pin.dependencies.items()},
+    }
+    if pin.extras:
+        value["extras"] = list(pin.extras)
+    if pin.build is not None:
+        value["build"] = pin.build
+    if pin.passed_over is not None:
+        value["passed-over"] = pin.passed_over
+    return value
+
+
+def lock_to_json(lock: Lock) -> dict[str, Any]:
+    """Return *lock* as plain JSON values."""
+    return {
+        "lock-version": lock.lock_version,
+        "resolver-version": lock.resolver_version,
+        "request": dict(lock.request),
+        "policy": dict(lock.policy),
+        "facts": lock.facts,
+        "snapshot": lock.snapshot,
+        "nixpkgs": None
+        if lock.nixpkgs is None
+        else {"rev": lock.nixpkgs.rev, "sha256": lock.nixpkgs.sha256},
+        "targets": [
+            {
+                "system": t.system,
+                "python": t.python,
+                "python-interval": list(t.python_interval),
+                "glibc": t.glibc,
+                "roots": {name: list(texts) for name, texts in t.roots.items()},
+                "pins": [_pin_to_json(p) for p in t.pins],
+            }
+            for t in lock.targets
+        ],
+        "tools": {name: _artifact_to_json(a) for name, a in lock.tools.items()},
+        "build-closures": {
+            digest: {"pins": [_pin_to_json(p) for p in c.pins]} for digest, c in lock.build_closures.items()
+        },
+    }
+
+
+def render_lock(lock: Lock) -> str:
+    """Return the text of ``mach.lock``: sorted keys, one field a line, a final newline."""
+    return json.dumps(lock_to_json(lock), indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,0 +1,98 @@
+"""What is asked for: one requirement with its origin, and a whole request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from packaging.markers import Marker
+from packaging.requirements import InvalidRequirement
+from packaging.requirements import Requirement as Pep508
+from packaging.specifiers import SpecifierSet
+
+from .errors import InputError
+from .names import NormalizedName, normalize_extra, normalize_project
+
+__all__ = ["Request", "Requirement", "parse_requirement"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """One PEP 508 requirement and where it came from."""
+
+    project: NormalizedName
+    extras: tuple[str, ...] = ()
+    """Normalised (PEP 685), sorted, without repeats."""
+    specifier: SpecifierSet
+    marker: Marker | None = None
+    url: str | None = None
+    origin: str
+    """``requirements.txt:4``, ``argument 'numpy<2'``, or ``requests 2.32.0``."""
+    hashes: tuple[str, ...] = ()
+    """``sha256:…`` digests given with ``--hash``, sorted."""
+
+    def __str__(self) -> str:
+        """Return the requirement in PEP 508 form, without origin and hashes."""
+        extras = f"[{','.join(self.extras)}]" if self.extras else ""
+        tail = f" @ {self.url}" if self.url else str(self.specifier)
+        space = " " if self.url else ""
+        marker = f"{space}; {self.marker}" if self.marker else ""
+        return f"{self.project}{extras}{tail}{marker}"
+
+
+def parse_requirement(text: str, origin: str, *, hashes: tuple[str, ...] = ()) -> Requirement:
+    """Return the requirement that *text* states.
+
+    :param text: one PEP 508 requirement.
+    :param origin: where it stands, for messages.
+    :raises InputError: ``invalid-requirement`` where *text* does not parse.
+    """
+    try:
+        parsed = Pep508(text)
+        project = normalize_project(parsed.name)
+    except (InvalidRequirement, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "it does not parse"
+        shown = text if len(text) <= 200 else text[:200] + "…"
+        raise InputError(
+            "invalid-requirement",
+            f"{shown!r} is not a requirement",
+            context=[f"at {origin}", reason if len(reason) <= 300 else reason[:300] + "…"],
+            hint="write it as NAME, NAME[EXTRA] or NAME>=VERSION (PEP 508)",
+        ) from error
+    return Requirement(
+        project=project,
+        extras=tuple(sorted({normalize_extra(e) for e in parsed.extras})),
+        specifier=parsed.specifier,
+        marker=parsed.marker,
+        url=parsed.url,
+        origin=origin,
+        hashes=tuple(sorted(hashes)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Everything that a resolution is asked for, apart from the catalog.
+
+    Where two sources name the same thing (an option of the command line and a line of
+    a requirements.txt), the merged value stands here.
+    """
+
+    requirements: tuple[Requirement, ...]
+    constraints: tuple[Requirement, ...] = ()
+    """Specifiers that bind a project only where something else asks for it (``-c``)."""
+    indexes: tuple[str, ...] = ()
+    """Index URLs in order of precedence, ``--extra-index-url`` before ``--index-url``."""
+    python: str = ""
+    """Exact version, ``3.11.9``."""
+    systems: tuple[str, ...] = ()
+    """Nix system names, sorted, without repeats."""
+    providers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Allowed providers in order: ``_default``, and normalised projects that have their own list."""
+    prefer: str = "provider"
+    """``provider`` or ``newest``."""
+    prereleases: bool = False
+    """``--pre``: pre-releases count like stable releases."""
+    as_of: int | None = None
+    """Only files uploaded before this UTC time, in seconds since 1970 (exclusive)."""
+    require_hashes: bool = False
