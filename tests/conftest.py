@@ -1,0 +1,15 @@
+"""Fixtures that every test may ask for, and the named reason for tests that this machine cannot run."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.nix import missing_tools, nix_store
+
+__all__ = ["nix_store"]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out tests marked ``nix`` where their programs are missing, and say which."""
+    if item.get_closest_marker("nix") and missing_tools():
+        pytest.skip(f"programs not found: {', '.join(missing_tools())}")
