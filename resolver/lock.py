@@ -7,12 +7,11 @@ field a line), checkable without a catalog.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-from .errors import DataError
 
 __all__ = [
     "LOCK_VERSION",
@@ -23,6 +22,8 @@ __all__ = [
     "LockedArtifact",
     "Nixpkgs",
     "Pin",
+    "digest_closure",
+    "lock_to_json",
     "parse_lock",
     "render_lock",
 ]
@@ -118,7 +119,7 @@ class Lock:
     tools: Mapping[str, LockedArtifact]
     """``installer`` and ``pyproject-hooks``: wheels that the builders run."""
     build_closures: Mapping[str, BuildClosure] = field(default_factory=dict)
-    """By digest of their content."""
+    """By digest of their content, as :func:`digest_closure` computes it."""
     resolver_version: int = RESOLVER_VERSION
     lock_version: str = LOCK_VERSION
 
@@ -152,6 +153,13 @@ def _pin_to_json(pin: Pin) -> dict[str, Any]:
     return value
 
 
+def digest_closure(closure: BuildClosure) -> str:
+    """Return the name of *closure* in a lock: ``sha256:`` and 64 hexadecimal digits over its pins' JSON."""
+    pins = [_pin_to_json(pin) for pin in closure.pins]
+    text = json.dumps(pins, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
 def lock_to_json(lock: Lock) -> dict[str, Any]:
     """Return *lock* as plain JSON values."""
     return {
@@ -161,9 +169,7 @@ def lock_to_json(lock: Lock) -> dict[str, Any]:
         "policy": dict(lock.policy),
         "facts": lock.facts,
         "snapshot": lock.snapshot,
-        "nixpkgs": None
-        if lock.nixpkgs is None
-        else {"rev": lock.nixpkgs.rev, "sha256": lock.nixpkgs.sha256},
+        "nixpkgs": None if lock.nixpkgs is None else {"rev": lock.nixpkgs.rev, "sha256": lock.nixpkgs.sha256},
         "targets": [
             {
                 "system": t.system,
@@ -185,3 +191,16 @@ def lock_to_json(lock: Lock) -> dict[str, Any]:
 def render_lock(lock: Lock) -> str:
     """Return the text of ``mach.lock``: sorted keys, one field a line, a final newline."""
     return json.dumps(lock_to_json(lock), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def parse_lock(text: str, name: str = "mach.lock") -> Lock:
+    """Return the lock that *text* holds; ``parse_lock(render_lock(lock)) == lock``.
+
+    :param name: the file it came from, for messages.
+    :raises DataError: ``lock-too-new`` where its major version is newer than
+        :data:`LOCK_VERSION`, ``lock-invalid`` where anything in it is wrong; the message
+        says where (``targets[0].pins[3].artifact.sha256``).
+    """
+    from .lock_reader import read_lock
+
+    return read_lock(text, name)
