@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.index import fake_index
 from tests.support.nix import missing_tools, nix_store
 
-__all__ = ["nix_store"]
+__all__ = ["fake_index", "nix_store"]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
