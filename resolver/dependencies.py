@@ -1,0 +1,133 @@
+"""Requires-Dist lines turned into the dependencies that hold on one target."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from packaging.markers import Marker
+from packaging.requirements import InvalidRequirement
+from packaging.requirements import Requirement as Pep508
+from packaging.specifiers import SpecifierSet
+
+from .names import NormalizedName, normalize_extra, normalize_project
+
+__all__ = ["Dependency", "MarkerJudge", "dependencies_of"]
+
+
+class Dependency(NamedTuple):
+    """A requirement without its marker: what holds where the marker does."""
+
+    project: NormalizedName
+    extras: tuple[str, ...]
+    specifier: SpecifierSet
+    text: str
+    """PEP 508 without the marker, extras and specifiers sorted."""
+
+
+class _Parsed(NamedTuple):
+    dependency: Dependency | None
+    marker: Marker | None
+    problem: str | None
+
+
+_parsed: dict[str, _Parsed] = {}
+
+#: A marker that is a conjunction with ``extra == "x"``: it cannot hold without that extra.
+_ONE_EXTRA = re.compile(r"""\bextra\s*==\s*["']([^"']*)["']""")
+
+
+def _parse(line: str) -> _Parsed:
+    found = _parsed.get(line)
+    if found is None:
+        found = _parse_now(line)
+        if len(_parsed) < 1_000_000:
+            _parsed[line] = found
+    return found
+
+
+def _parse_now(line: str) -> _Parsed:
+    shown = line if len(line) <= 200 else line[:200] + "…"
+    try:
+        parsed = Pep508(line)
+        project = normalize_project(parsed.name)
+    except (InvalidRequirement, ValueError):
+        return _Parsed(None, None, f"its requirement {shown!r} does not parse")
+    if parsed.url is not None:
+        return _Parsed(None, parsed.marker, f"its requirement {shown!r} names a URL")
+    extras = tuple(sorted({normalize_extra(e) for e in parsed.extras}))
+    brackets = f"[{','.join(extras)}]" if extras else ""
+    text = f"{project}{brackets}{parsed.specifier}"
+    return _Parsed(Dependency(project, extras, parsed.specifier, text), parsed.marker, None)
+
+
+class MarkerJudge:
+    """Evaluates each distinct marker once for one target, and remembers which took part.
+
+    A marker that raises counts as not applicable and is recorded (it happens on real
+    data: ``===`` on an implementation name).
+    """
+
+    __slots__ = ("_environment", "_markers", "_verdicts", "raised")
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = dict(environment)
+        self._verdicts: dict[tuple[str, str], bool] = {}
+        self._markers: dict[tuple[str, str], Marker] = {}
+        #: Markers that raised, with the reason.
+        self.raised: dict[str, str] = {}
+
+    def holds(self, marker: Marker | None, extra: str = "") -> bool:
+        """Return whether *marker* holds on the target where *extra* was asked for."""
+        if marker is None:
+            return True
+        text = str(marker)
+        verdict = self._verdicts.get((text, extra))
+        if verdict is None:
+            try:
+                verdict = marker.evaluate({**self._environment, "extra": extra})
+            except Exception as error:  # markers are strangers' text; any failure means "not applicable"
+                self.raised[text] = f"{type(error).__name__}: {error}"
+                verdict = False
+            self._verdicts[text, extra] = verdict
+            self._markers[text, extra] = marker
+        return verdict
+
+    def evaluated(self) -> list[tuple[Marker, str]]:
+        """Return (marker, extra) of every evaluation, sorted by their texts."""
+        return [(self._markers[key], key[1]) for key in sorted(self._markers)]
+
+
+def _cannot_hold(line: str, extra: str) -> bool:
+    """Tell cheaply that the marker of *line* needs an extra other than *extra*.
+
+    Only for conjunctions; everything else is evaluated. Most lines of large projects are
+    of this form, and parsing them would cost more than the whole search.
+    """
+    _, semicolon, marker = line.partition(";")
+    if not semicolon or " or " in marker or "(" in marker:
+        return False
+    found = _ONE_EXTRA.search(marker)
+    return found is not None and normalize_extra(found[1]) != extra
+
+
+def dependencies_of(lines: Sequence[str], extra: str, judge: MarkerJudge) -> tuple[list[Dependency], str | None]:
+    """Return the dependencies that *lines* state for *extra* (``""`` for none), and a problem or None.
+
+    :param lines: Requires-Dist lines as the metadata has them.
+    :return: the dependencies that hold, in the order of the lines; the problem is a
+        sentence that makes the candidate unusable (a line that does not parse, a URL).
+    """
+    answer: list[Dependency] = []
+    for line in lines:
+        if _cannot_hold(line, extra):
+            continue
+        parsed = _parse(line)
+        if parsed.dependency is None:
+            if parsed.marker is None or judge.holds(parsed.marker, extra):
+                return answer, parsed.problem
+            continue
+        if judge.holds(parsed.marker, extra):
+            answer.append(parsed.dependency)
+    return answer, None

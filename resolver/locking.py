@@ -1,0 +1,273 @@
+"""From a request and a catalog to a lock, or to the facts that are missing for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .catalog import ID, Artifact, Catalog, MetadataNeed, PageNeed
+from .errors import DataError, InputError, NoSolution
+from .explain import explain
+from .interpreters import patch_interval
+from .lock import BuildClosure, Lock, LockedArtifact, LockTarget, Nixpkgs, Pin, digest_closure
+from .lock_request import request_to_json
+from .policy import DEFAULT_ROUNDS, Policy
+from .reading import Reading
+from .requirement import Request, Requirement, parse_requirement
+from .resolution import Failure, ResolvedPin, Solved, solve
+from .target import Target, make_target, required_glibc
+
+__all__ = ["Locking", "make_lock"]
+
+_TOOLS_ORIGIN = "the builders of mach"
+#: What every environment's builder runs, and what building an sdist takes as well.
+_INSTALLER = parse_requirement("installer>=0.7", _TOOLS_ORIGIN)
+_HOOKS = parse_requirement("pyproject-hooks>=1", _TOOLS_ORIGIN)
+#: The build closure of every sdist until build requirements are resolved one by one.
+_SETUPTOOLS = parse_requirement("setuptools>=70.1", _TOOLS_ORIGIN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locking:
+    """What came out of one run: a lock, or the facts that it lacks."""
+
+    lock: Lock | None
+    needs: tuple[PageNeed | MetadataNeed, ...]
+    """In the order of asking; empty where there is a lock."""
+    reading: Reading
+    warnings: tuple[str, ...]
+    rounds: int
+    conflicts: int
+
+
+class _Run:
+    """One run over one state of a catalog."""
+
+    def __init__(self, request: Request, catalog: Catalog, policy: Policy) -> None:
+        self.request = request
+        self.catalog = catalog
+        self.policy = policy
+        self.reading = Reading(catalog, request.indexes)
+        # mach's own tools are neither the user's choice of providers nor bound to a date
+        self.tool_policy = Policy(providers={"_default": ("wheel",)}, prefer="newest", rounds=policy.rounds)
+        self.artifacts: dict[int, Artifact] = {}
+
+    def solve_tool(self, target: Target, root: Requirement) -> Solved | None:
+        outcome = solve(self.reading, target, self.tool_policy, roots=[root])
+        if isinstance(outcome, Failure):
+            error = explain(outcome, target)
+            raise NoSolution(
+                "tool-not-found",
+                f"no usable wheel of {root} for mach's builders was found",
+                context=[error.message, *error.context],
+                hint="add an index that has it with --extra-index-url",
+            )
+        return outcome
+
+    def load_artifacts(self, pins: Iterable[ResolvedPin]) -> None:
+        ids = {pin.page.files[row][ID] for pin in pins for row in pin.rows}
+        self.artifacts.update(self.catalog.artifacts(ids - self.artifacts.keys()))
+
+    def artifact(self, pin: ResolvedPin, hashes: frozenset[str] | None = None) -> LockedArtifact:
+        """Return the file that the lock names: the best one, or the best one whose hash was given.
+
+        :param hashes: the hashes that the user gave for the project; None where none apply
+            (mach's own tools).
+        """
+        files = [self.artifacts[pin.page.files[row][ID]] for row in pin.rows]
+        release = f"{pin.project} {pin.version}"
+        if hashes:
+            allowed = [f for f in files if f.sha256 is not None and f"sha256:{f.sha256}" in hashes]
+            if not allowed:
+                raise NoSolution(
+                    "hash-mismatch",
+                    f"no file of {release} for this target has a hash that was given",
+                    context=[
+                        *(f"given: {h}" for h in sorted(hashes)),
+                        *(f"the index has: sha256:{f.sha256} {f.filename}" for f in files),
+                    ],
+                    hint="find out which of the two is right before you change the hash",
+                )
+            files = allowed
+        elif hashes is not None and self.request.require_hashes:
+            raise InputError(
+                "hash-missing",
+                f"--require-hashes is set and {release} has no --hash",
+                hint=f"add {pin.project}=={pin.version} --hash=sha256:{files[0].sha256} to the requirements",
+            )
+        best = files[0]
+        if best.sha256 is None:
+            raise DataError(
+                "no-hash",
+                f"the index gives no sha256 for {best.filename}",
+                hint="use an index that gives hashes; mach locks nothing that it cannot check",
+            )
+        return LockedArtifact(filename=best.filename, url=best.url, sha256=best.sha256, size=best.size)
+
+    def pin(
+        self, pin: ResolvedPin, *, build: str | None = None, hashes: Mapping[str, frozenset[str]] | None = None
+    ) -> Pin:
+        given = None if hashes is None else hashes.get(pin.project, frozenset())
+        return Pin(
+            name=pin.project,
+            version=pin.version,
+            provider=pin.provider,
+            extras=pin.extras,
+            artifact=self.artifact(pin, given),
+            dependencies=pin.dependencies,
+            build=build if pin.provider == "sdist" else None,
+            passed_over=pin.passed_over,
+        )
+
+
+def make_lock(
+    request: Request,
+    catalog: Catalog,
+    *,
+    preferences: Mapping[str, Mapping[str, tuple[str, str]]] | None = None,
+    nixpkgs: Nixpkgs | None = None,
+    snapshot: str | None = None,
+    rounds: int = DEFAULT_ROUNDS,
+) -> Locking:
+    """Resolve *request* against one state of a catalog.
+
+    Targets are resolved one by one, sorted; earlier pins are preferences for the next.
+
+    :param preferences: existing pins, system -> project -> (version, provider).
+    :param nixpkgs: the pinned nixpkgs, recorded in the lock.
+    :param snapshot: the snapshot's id, recorded in the lock; only where the user pinned one.
+    :param rounds: search budget for each target and mode.
+    :raises NoSolution: where there is no answer, with the reason.
+    :raises InputError: ``unknown-platform`` and its kin, ``hash-missing``.
+    :raises DataError: ``no-hash``.
+    """
+    policy = Policy(
+        providers=request.providers,
+        prefer=request.prefer,
+        prereleases=request.prereleases,
+        as_of=request.as_of,
+        rounds=rounds,
+    )
+    run = _Run(request, catalog, policy)
+    targets = [make_target(system, request.python) for system in sorted(set(request.systems))]
+    solved: list[tuple[Target, Solved]] = []
+    failure: NoSolution | None = None
+    earlier: dict[str, tuple[str, str]] = {}
+    for target in targets:
+        outcome = solve(
+            run.reading,
+            target,
+            policy,
+            roots=request.requirements,
+            constraints=request.constraints,
+            preferences={**earlier, **(preferences or {}).get(target.system, {})},
+        )
+        if isinstance(outcome, Failure):
+            failure = failure or explain(outcome, target)
+        elif outcome is not None:
+            solved.append((target, outcome))
+            earlier = {p.project: (p.version, p.provider) for p in outcome.pins} | earlier
+    if failure is not None and not run.reading.needs:
+        raise failure
+    tools = _solve_tools(run, targets, solved)
+    if run.reading.needs:
+        return Locking(
+            lock=None, needs=tuple(run.reading.needs), reading=run.reading, warnings=(), rounds=0, conflicts=0
+        )
+    lock = _compose(run, solved, tools, nixpkgs, snapshot)
+    return Locking(
+        lock=lock,
+        needs=(),
+        reading=run.reading,
+        warnings=tuple(dict.fromkeys(w for _, s in solved for w in s.warnings)),
+        rounds=sum(s.rounds for _, s in solved),
+        conflicts=sum(s.conflicts for _, s in solved),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tools:
+    """Solutions for what the builders run: by tool, and the build closure by target."""
+
+    wheels: Mapping[str, Solved]
+    closures: Mapping[str, Solved]
+
+
+def _solve_tools(run: _Run, targets: Sequence[Target], solved: Sequence[tuple[Target, Solved]]) -> _Tools:
+    building = [t for t, s in solved if any(p.provider == "sdist" for p in s.pins)]
+    wheels: dict[str, Solved] = {}
+    for root in (_INSTALLER, _HOOKS) if building else (_INSTALLER,):
+        tool = run.solve_tool(targets[0], root)
+        if tool is not None:
+            wheels[root.project] = tool
+    closures: dict[str, Solved] = {}
+    for target in building:
+        closure = run.solve_tool(target, _SETUPTOOLS)
+        if closure is not None:
+            closures[target.system] = closure
+    return _Tools(wheels=wheels, closures=closures)
+
+
+def _compose(
+    run: _Run,
+    solved: Sequence[tuple[Target, Solved]],
+    tools: _Tools,
+    nixpkgs: Nixpkgs | None,
+    snapshot: str | None,
+) -> Lock:
+    run.load_artifacts(
+        pin for s in (*(s for _, s in solved), *tools.wheels.values(), *tools.closures.values()) for pin in s.pins
+    )
+    closures: dict[str, BuildClosure] = {}
+    digests: dict[str, str] = {}
+    for system, closure in tools.closures.items():
+        value = BuildClosure(pins=tuple(run.pin(p) for p in closure.pins))
+        digests[system] = digest_closure(value)
+        closures[digests[system]] = value
+    return Lock(
+        request=request_to_json(run.request),
+        policy=run.policy.to_json(),
+        facts=run.reading.digest(),
+        snapshot=snapshot,
+        nixpkgs=nixpkgs,
+        targets=tuple(_target(run, target, s, digests.get(target.system)) for target, s in solved),
+        tools={name: run.artifact(s.pins[0]) for name, s in tools.wheels.items()},
+        build_closures=closures,
+    )
+
+
+def _target(run: _Run, target: Target, solved: Solved, build: str | None) -> LockTarget:
+    hashes = _hashes(run.request)
+    interval = patch_interval(target.python, target.environment, markers=solved.markers, requires_python=solved.pythons)
+    pins = tuple(run.pin(p, build=build, hashes=hashes) for p in solved.pins)
+    return LockTarget(
+        system=target.system,
+        python=target.python,
+        python_interval=interval,
+        glibc=_glibc(target, pins),
+        roots=solved.roots,
+        pins=pins,
+    )
+
+
+def _hashes(request: Request) -> dict[str, frozenset[str]]:
+    """Return the hashes that the request gives for each project; several lines narrow each other."""
+    answer: dict[str, frozenset[str]] = {}
+    for requirement in (*request.requirements, *request.constraints):
+        if requirement.hashes:
+            given = frozenset(requirement.hashes)
+            known = answer.get(requirement.project)
+            answer[requirement.project] = given if known is None else known & given
+    return answer
+
+
+def _glibc(target: Target, pins: Iterable[Pin]) -> str | None:
+    """Return the highest glibc that a chosen wheel asks for, by its file name."""
+    found = []
+    for pin in pins:
+        if pin.provider == "wheel":
+            tagset = "-".join(pin.artifact.filename.removesuffix(".whl").split("-")[-3:])
+            needed = required_glibc(tagset, target)
+            if needed is not None:
+                found.append(tuple(int(n) for n in needed.split(".")))
+    return ".".join(map(str, max(found))) if found else None

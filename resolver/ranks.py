@@ -1,0 +1,127 @@
+"""Versions of one project in ascending order, and specifiers as bit masks over their ranks."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
+from packaging.version import Version
+
+__all__ = ["VersionRanks", "parse_specifiers"]
+
+_Key = tuple[int, tuple[int, ...]]
+
+_specifiers: dict[str, SpecifierSet | None] = {}
+
+
+def parse_specifiers(text: str) -> SpecifierSet | None:
+    """Return the specifier set that *text* states, or None where it does not parse (PEP 440)."""
+    try:
+        return _specifiers[text]
+    except KeyError:
+        pass
+    try:
+        value: SpecifierSet | None = SpecifierSet(text)
+    except InvalidSpecifier:
+        value = None
+    if len(_specifiers) < 1_000_000:
+        _specifiers[text] = value
+    return value
+
+
+def _trim(release: Sequence[int]) -> tuple[int, ...]:
+    end = len(release)
+    while end > 1 and release[end - 1] == 0:
+        end -= 1
+    return tuple(release[:end])
+
+
+class VersionRanks:
+    """The versions of a project, ascending; a version's position is its rank.
+
+    A set of versions is an integer whose bit *r* stands for rank *r*, so that
+    intersections cost next to nothing. Masks are found by bisection over the release
+    segments; only versions whose release equals the specifier's are compared one by one,
+    with ``packaging``, since pre-, post-, dev- and local versions make ``<`` and ``>``
+    jump there (PEP 440).
+    """
+
+    __slots__ = ("_keys", "_masks", "_set_masks", "all", "prereleases", "versions")
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        """Take PEP 440 versions in ascending order.
+
+        :raises packaging.version.InvalidVersion: where a text is none.
+        """
+        self.versions = [Version(text) for text in texts]
+        self._keys: list[_Key] = [(v.epoch, _trim(v.release)) for v in self.versions]
+        #: Mask of all versions.
+        self.all = (1 << len(self.versions)) - 1
+        #: Mask of pre-releases and development releases.
+        self.prereleases = 0
+        for rank, version in enumerate(self.versions):
+            if version.is_prerelease:
+                self.prereleases |= 1 << rank
+        self._masks: dict[str, int] = {}
+        self._set_masks: dict[SpecifierSet, int] = {}
+
+    def mask(self, specifiers: SpecifierSet) -> int:
+        """Return the mask of the versions that all of *specifiers* admit, pre-releases included."""
+        found = self._set_masks.get(specifiers)
+        if found is None:
+            found = self.all
+            for specifier in specifiers:
+                found &= self._mask_of(specifier)
+            self._set_masks[specifiers] = found
+        return found
+
+    def _mask_of(self, specifier: Specifier) -> int:
+        text = str(specifier)
+        found = self._masks.get(text)
+        if found is None:
+            found = self._masks[text] = self._compute(specifier)
+        return found
+
+    def _compute(self, specifier: Specifier) -> int:
+        operator, text = specifier.operator, specifier.version
+        if operator == "===":
+            return self._admitted(specifier, 0, len(self.versions))
+        if operator == "==":
+            return self._equal(specifier, text)
+        if operator == "!=":
+            return self.all ^ self._equal(Specifier("==" + text), text)
+        version = Version(text)
+        low, high = self._region((version.epoch, _trim(version.release)))
+        if operator == "~=":
+            prefix = self._prefix((version.epoch, version.release[:-1]))
+            return prefix & (self._admitted(specifier, low, high) | self._above(high))
+        if operator in (">", ">="):
+            return self._admitted(specifier, low, high) | self._above(high)
+        return self._admitted(specifier, low, high) | ((1 << low) - 1)
+
+    def _equal(self, specifier: Specifier, text: str) -> int:
+        if text.endswith(".*"):
+            version = Version(text[:-2])
+            return self._prefix((version.epoch, version.release))
+        version = Version(text)
+        return self._admitted(specifier, *self._region((version.epoch, _trim(version.release))))
+
+    def _region(self, key: _Key) -> tuple[int, int]:
+        return bisect_left(self._keys, key), bisect_right(self._keys, key)
+
+    def _prefix(self, key: _Key) -> int:
+        epoch, release = key
+        low = bisect_left(self._keys, (epoch, _trim(release)))
+        high = bisect_left(self._keys, (epoch, (*release[:-1], release[-1] + 1)))
+        return ((1 << high) - 1) & ~((1 << low) - 1)
+
+    def _above(self, rank: int) -> int:
+        return self.all & ~((1 << rank) - 1)
+
+    def _admitted(self, specifier: Specifier, low: int, high: int) -> int:
+        mask = 0
+        for rank in range(low, high):
+            if specifier.contains(self.versions[rank], prereleases=True):
+                mask |= 1 << rank
+        return mask

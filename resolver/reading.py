@@ -1,0 +1,112 @@
+"""One reading of a catalog: what a resolution asked for, what it lacks, and the digest of both."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from .catalog import ID, METADATA, Catalog, MetadataNeed, Page, PageNeed
+from .names import NormalizedName
+
+__all__ = ["Reading"]
+
+
+class Reading:
+    """Reads pages from a catalog and keeps account of every fact that was asked for.
+
+    A fact influences a run only if the run asked for it: pages loaded ahead leave no
+    trace until :meth:`page` is called for them, and metadata that is present stays
+    invisible until :meth:`depset` is called for its file.
+
+    :param catalog: one state of a catalog.
+    :param indexes: index URLs in order of precedence; a project comes from the first
+        that has it.
+    """
+
+    __slots__ = ("_catalog", "_found", "_loaded", "_metadata", "_pages", "indexes", "needs")
+
+    def __init__(self, catalog: Catalog, indexes: Sequence[str]) -> None:
+        self._catalog = catalog
+        self.indexes = tuple(indexes)
+        self._loaded: dict[tuple[str, NormalizedName], Page | None] = {}
+        self._found: dict[NormalizedName, Page | None] = {}
+        self._pages: dict[tuple[str, NormalizedName], str] = {}
+        self._metadata: dict[tuple[str, NormalizedName, int], str] = {}
+        #: Facts that were asked for and are unknown, in the order of asking.
+        self.needs: dict[PageNeed | MetadataNeed, None] = {}
+
+    def load(self, projects: Iterable[NormalizedName]) -> None:
+        """Load the pages of *projects* in one batch for each index, without asking for them."""
+        wanted = set(projects)
+        for index in self.indexes:
+            missing = [p for p in wanted if (index, p) not in self._loaded]
+            if missing:
+                answer = self._catalog.pages(index, missing)
+                for project in missing:
+                    self._loaded[index, project] = answer.get(project)
+            wanted = {p for p in wanted if (page := self._loaded[index, p]) is not None and page.absent}
+            if not wanted:
+                break
+
+    def page(self, project: NormalizedName) -> Page | None:
+        """Ask for *project*: its page on the first index that has it.
+
+        Returns an absent page where every index answered that it has no such project, and
+        None where that is unknown (the need is recorded then).
+        """
+        try:
+            return self._found[project]
+        except KeyError:
+            pass
+        self.load((project,))
+        page: Page | None = None
+        for index in self.indexes:
+            page = self._loaded.get((index, project))
+            if page is None:
+                self.needs[PageNeed(index, project)] = None
+                break
+            self._pages[index, project] = page.digest
+            if not page.absent:
+                break
+        self._found[project] = page
+        return page
+
+    def depset(self, page: Page, row: int) -> Sequence[object] | None:
+        """Ask for the metadata of the file in *row* of *page*.
+
+        Returns an entry of :attr:`Page.depsets`, or None where it is unknown (the need is
+        recorded then).
+        """
+        file = page.files[row]
+        position = file[METADATA]
+        if position < 0:
+            self.needs[MetadataNeed(page.index, page.project, file[ID])] = None
+            return None
+        depset = page.depsets[position]
+        self._metadata[page.index, page.project, row] = depset[0]
+        return depset
+
+    def pages_asked(self) -> list[tuple[str, NormalizedName]]:
+        """Return (index, project) of every page that was asked for and is known, sorted."""
+        return sorted(self._pages)
+
+    def metadata_asked(self) -> list[tuple[str, NormalizedName, int]]:
+        """Return (index, project, file id) of every file whose metadata was asked for and is known, sorted."""
+        answer = []
+        for index, project, row in self._metadata:
+            page = self._loaded[index, project]
+            assert page is not None
+            answer.append((index, project, page.files[row][ID]))
+        return sorted(answer)
+
+    def digest(self) -> str:
+        """Return ``sha256:…`` over exactly the facts that were asked for.
+
+        A file is named by its place on the listing, whose digest takes part: no local id
+        and no order of asking shows in the result.
+        """
+        lines = [f"page {index} {project} {digest}" for (index, project), digest in self._pages.items()]
+        lines += [
+            f"metadata {index} {project} {row} {digest}" for (index, project, row), digest in self._metadata.items()
+        ]
+        return "sha256:" + hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()

@@ -1,0 +1,115 @@
+"""A catalog in memory, built from a few lines: for tests of the resolver alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+
+from packaging.version import Version
+
+from resolver.catalog import SDIST, WHEEL, Artifact, Page
+
+INDEX = "https://index.example/simple/"
+
+
+class MemoryCatalog:
+    """Answers like any catalog; ``releases`` maps ``name`` to ``version`` to a description.
+
+    A description is a list of Requires-Dist lines, or a mapping with ``requires``, ``extras``,
+    ``python``, ``yanked``, ``sdist``, ``wheel`` (booleans), ``tags``, ``upload``, ``failure``, and
+    ``known`` (False: the metadata is unknown).
+    """
+
+    def __init__(
+        self,
+        releases: Mapping[str, Mapping[str, object]],
+        *,
+        index: str = INDEX,
+        absent: Iterable[str] = (),
+        tools: bool = True,
+    ) -> None:
+        self.index = index
+        self.page_map: dict[str, Page] = {}
+        self.files: dict[int, Artifact] = {}
+        self.queries: list[list[str]] = []
+        if tools:
+            releases = {
+                "installer": {"1.0": []},
+                "pyproject-hooks": {"1.2": []},
+                "setuptools": {"80.0": []},
+                **releases,
+            }
+        for name, versions in releases.items():
+            self.page_map[name] = self._page(name, versions)
+        for name in absent:
+            self.page_map[name] = Page(index=index, project=name, absent=True, digest="absent")
+
+    def _page(self, name: str, versions: Mapping[str, object]) -> Page:
+        ordered = sorted(versions, key=Version)
+        tags: list[str] = []
+        pythons: list[str] = []
+        depsets: list[tuple] = []
+        rows = []
+        for rank, version in enumerate(ordered):
+            value = versions[version]
+            data = {"requires": value} if isinstance(value, list) else dict(value)
+            python = data.get("python")
+            if python is not None and python not in pythons:
+                pythons.append(python)
+            depset = [list(data.get("requires", [])), list(data.get("extras", [])), None, data.get("failure")]
+            digest = hashlib.sha256(json.dumps(depset).encode()).hexdigest()
+            place = next((i for i, d in enumerate(depsets) if d[0] == digest), None)
+            if place is None:
+                place = len(depsets)
+                depsets.append((digest, *depset))
+            kinds = []
+            if data.get("wheel", True):
+                kinds += [(WHEEL, tag) for tag in data.get("tags", ["py3-none-any"])]
+            if data.get("sdist", False):
+                kinds.append((SDIST, None))
+            for kind, tag in kinds:
+                if tag is not None and tag not in tags:
+                    tags.append(tag)
+                plain = name.replace("-", "_")
+                filename = f"{plain}-{version}-{tag}.whl" if kind == WHEEL else f"{plain}-{version}.tar.gz"
+                sha256 = hashlib.sha256(filename.encode()).hexdigest()
+                identity = len(self.files)
+                self.files[identity] = Artifact(
+                    filename=filename,
+                    url=f"https://files.example/{filename}",
+                    sha256=sha256,
+                    size=100,
+                    upload_time=data.get("upload"),
+                )
+                rows.append(
+                    [
+                        identity,
+                        rank,
+                        kind,
+                        -1 if tag is None else tags.index(tag),
+                        -1 if python is None else pythons.index(python),
+                        data.get("upload", -1),
+                        int(bool(data.get("yanked", False))),
+                        place if data.get("known", True) else -1,
+                    ]
+                )
+        listing = [name, [[*row[1:7]] for row in rows], ordered, tags, pythons]
+        return Page(
+            index=self.index,
+            project=name,
+            digest=hashlib.sha256(json.dumps(listing).encode()).hexdigest(),
+            versions=ordered,
+            tags=tags,
+            pythons=pythons,
+            depsets=depsets,
+            files=rows,
+        )
+
+    def pages(self, index, projects):
+        projects = list(projects)
+        self.queries.append(projects)
+        return {p: self.page_map[p] for p in projects if p in self.page_map} if index == self.index else {}
+
+    def artifacts(self, file_ids):
+        return {i: self.files[i] for i in file_ids}
