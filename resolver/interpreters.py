@@ -1,0 +1,180 @@
+"""CPython versions: which ones mach knows, exact versions, and over which patches an answer holds."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from itertools import pairwise
+from types import MappingProxyType
+
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from .errors import InputError
+
+__all__ = [
+    "DEFAULT_PYTHON",
+    "NEWEST_PATCHES",
+    "full_python",
+    "nix_attribute",
+    "patch_interval",
+    "split_python",
+]
+
+#: Newest patch version of every supported X.Y, the same everywhere for one release of mach.
+NEWEST_PATCHES: Mapping[str, str] = MappingProxyType(
+    {
+        "3.10": "3.10.19",
+        "3.11": "3.11.14",
+        "3.12": "3.12.12",
+        "3.13": "3.13.11",
+        "3.14": "3.14.2",
+    }
+)
+DEFAULT_PYTHON = "3.13"
+
+#: Patch versions are below this; it bounds what :func:`patch_interval` looks at.
+_PATCHES = 1000
+_PYTHON = re.compile(r"3\.(0|[1-9][0-9]?)(?:\.(0|[1-9][0-9]{0,2}))?")
+_PATCH_VARIABLES = ("python_full_version", "implementation_version")
+_MEMBERSHIP = re.compile(r"\bin\b")
+_DIGITS = re.compile(r"[0-9]+")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:60] + "…")
+
+
+def full_python(text: str) -> str:
+    """Return the exact version that *text* names: ``3.11.9`` as it is, ``3.11`` with its newest patch.
+
+    :raises InputError: ``invalid-python`` where *text* is neither X.Y nor X.Y.Z,
+        ``unsupported-python`` where mach does not know X.Y.
+    """
+    known = ", ".join(NEWEST_PATCHES)
+    match = _PYTHON.fullmatch(text)
+    if match is None:
+        raise InputError(
+            "invalid-python",
+            f"{_shown(text)} is not a Python version",
+            hint=f"write X.Y or X.Y.Z with X.Y one of {known}",
+        )
+    minor, patch = match.groups()
+    series = f"3.{minor}"
+    if series not in NEWEST_PATCHES:
+        raise InputError(
+            "unsupported-python",
+            f"Python {series} is not supported",
+            context=[f"this release of mach knows CPython {known}"],
+            hint=f"take another version, for example --python {DEFAULT_PYTHON}",
+        )
+    return NEWEST_PATCHES[series] if patch is None else text
+
+
+def split_python(python: str) -> tuple[int, int, int]:
+    """Return the three numbers of an exact version: ``3.11.9`` -> ``(3, 11, 9)``.
+
+    :raises InputError: as :func:`full_python`; ``invalid-python`` as well where the patch is missing.
+    """
+    if full_python(python) != python:
+        raise InputError(
+            "invalid-python",
+            f"{_shown(python)} is not an exact Python version",
+            hint=f"write X.Y.Z, for example {full_python(python)}",
+        )
+    major, minor, patch = python.split(".")
+    return int(major), int(minor), int(patch)
+
+
+def nix_attribute(python: str) -> str:
+    """Return the attribute of nixpkgs that holds this interpreter: ``3.11.9`` -> ``python311``.
+
+    :raises InputError: as :func:`full_python`.
+    """
+    major, minor, _ = full_python(python).split(".")
+    return f"python{major}{minor}"
+
+
+def _points(text: str) -> list[int]:
+    """Return the patches at which a version comparison in *text* can change its value, ascending.
+
+    A comparison with a literal whose third number is z changes at z or at z + 1 and nowhere
+    else (PEP 440), so every number in the text stands for both.
+    """
+    found = {0}
+    for digits in _DIGITS.findall(text):
+        if len(digits) <= 12 and (number := int(digits)) < _PATCHES:
+            found |= {number, number + 1}
+    return sorted(found)
+
+
+def _changes(points: Iterable[int], value: Mapping[int, bool]) -> tuple[int, ...]:
+    """Return those *points* at which *value* differs from its value at the point before."""
+    return tuple(after for before, after in pairwise(points) if value[before] != value[after])
+
+
+@lru_cache(maxsize=16384)
+def _specifier_changes(text: str, minor: int) -> tuple[int, ...]:
+    # Only a literal 3.Y or 3.Y.Z tells one patch of 3.Y from another; "<=3.11" does, since 3.11.1 > 3.11.
+    if not re.search(rf"(?<![0-9])0*3\.0*{minor}(?![0-9])", text):
+        return ()
+    try:
+        specifiers = SpecifierSet(text)
+    except InvalidSpecifier:
+        return ()
+    points = _points(text)
+    return _changes(points, {p: specifiers.contains(f"3.{minor}.{p}", prereleases=True) for p in points})
+
+
+def _marker_changes(marker: Marker, extra: str, environment: Mapping[str, str], minor: int) -> tuple[int, ...]:
+    text = str(marker)
+    if not any(variable in text for variable in _PATCH_VARIABLES):
+        return ()
+    # "in" compares text, where 3.11.1 is a part of 3.11.14: no rule but trying every patch.
+    points = list(range(_PATCHES)) if _MEMBERSHIP.search(text) else _points(text)
+    values = {}
+    for patch in points:
+        version = f"3.{minor}.{patch}"
+        given = {**environment, **dict.fromkeys(_PATCH_VARIABLES, version), "extra": extra}
+        try:
+            values[patch] = marker.evaluate(given)
+        except (UndefinedComparison, UndefinedEnvironmentName):
+            values[patch] = False  # counts as not applicable, everywhere in mach
+    return _changes(points, values)
+
+
+def patch_interval(
+    python: str,
+    environment: Mapping[str, str],
+    *,
+    markers: Iterable[tuple[Marker, str]] = (),
+    requires_python: Iterable[str] = (),
+) -> tuple[str, str]:
+    """Return the widest interval of patch versions around *python* over which nothing changes its value.
+
+    :param python: exact version, ``3.11.9``.
+    :param environment: the target's marker environment.
+    :param markers: markers that were evaluated, each with the extra (normalised, ``""`` for none).
+    :param requires_python: Requires-Python texts that were evaluated; one that does not parse has
+        the same (unusable) value everywhere.
+    :returns: the lowest patch version and the first one above the interval, ``("3.11.4", "3.11.12")``;
+        the second is ``3.12`` where no later patch changes anything.
+    :raises InputError: as :func:`split_python`.
+    """
+    major, minor, patch = split_python(python)
+    low, high = 0, _PATCHES
+    changes = [_specifier_changes(text, minor) for text in set(requires_python)]
+    seen: set[tuple[str, str]] = set()
+    for marker, extra in markers:
+        key = (str(marker), extra)
+        if key not in seen:
+            seen.add(key)
+            changes.append(_marker_changes(marker, extra, environment, minor))
+    for points in changes:
+        place = bisect_right(points, patch)
+        low = max(low, points[place - 1] if place else 0)
+        high = min(high, points[place] if place < len(points) else _PATCHES)
+    end = f"{major}.{minor + 1}" if high >= _PATCHES else f"{major}.{minor}.{high}"
+    return f"{major}.{minor}.{low}", end
