@@ -1,0 +1,1 @@
+"""The revisions; a number is never changed once a release has it."""

@@ -1,0 +1,259 @@
+"""Opening a catalog, and reading one state of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from resolver.catalog import Artifact, Page, decode_page
+from resolver.errors import DataError
+from resolver.names import NormalizedName
+
+from .connection import SCHEMA_VERSION, Connection, connect, corrupt, expand, missing, read_schema_version, too_new
+from .facts import FileFact
+from .load import batches, load_files, load_state
+from .location import Location, parse_location
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+__all__ = ["CatalogHandle", "Freshness", "Reader", "open_catalog"]
+
+_PAGES = """
+    SELECT p.name, p.id, s.generation, g.body
+    FROM index_url i
+    JOIN project p ON p.index_id = i.id
+    JOIN project_state s ON s.project_id = p.id AND s.generation =
+        (SELECT max(q.generation) FROM project_state q WHERE q.project_id = p.id AND q.generation <= ?)
+    LEFT JOIN page g ON g.project_id = s.project_id AND g.generation = s.generation
+    WHERE i.text = ? AND p.name IN (??)
+"""
+_FRESHNESS = """
+    SELECT p.name, f.checked_at, f.etag, f.last_modified, f.last_serial
+    FROM index_url i
+    JOIN project p ON p.index_id = i.id
+    JOIN freshness f ON f.project_id = p.id
+    WHERE i.text = ? AND p.name IN (??)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """When an index was last asked for a page, and what it gave for asking again."""
+
+    checked_at: int
+    """UTC seconds since 1970; 0 where the page was imported."""
+    etag: str | None
+    last_modified: str | None
+    last_serial: int | None
+
+
+class Reader:
+    """One generation of a catalog: a :class:`resolver.catalog.Catalog`."""
+
+    __slots__ = ("_handle", "generation")
+
+    def __init__(self, handle: CatalogHandle, generation: int) -> None:
+        self._handle = handle
+        self.generation = generation
+
+    def pages(self, index: str, projects: Iterable[NormalizedName]) -> Mapping[NormalizedName, Page]:
+        """Return the known pages of *projects* on *index*, at most 200 names a query.
+
+        :raises DataError: ``catalog-corrupt``.
+        """
+        connection = self._handle.connection
+        answer: dict[NormalizedName, Page] = {}
+        for names in batches(dict.fromkeys(projects)):
+            rows = connection.rows(expand(_PAGES, len(names)), (self.generation, index, *names))
+            for name, project_id, generation, body in rows:
+                answer[name] = self._page(index, name, project_id, generation, body)
+        return answer
+
+    def _page(self, index: str, project: NormalizedName, project_id: int, generation: int, body: bytes | None) -> Page:
+        if body is None:
+            from .page import build_page
+
+            stored = load_state(self._handle.connection, project_id, index, project, generation)
+            return build_page(stored.state, stored.file_ids)
+        try:
+            page = decode_page(body)
+        except ValueError as error:
+            raise corrupt(self._handle.location, f"page of {project}: {error}") from error
+        if (page.index, page.project) != (index, project):
+            raise corrupt(self._handle.location, f"the page of {project} is that of {page.project}")
+        return page
+
+    def artifacts(self, file_ids: Iterable[int]) -> Mapping[int, Artifact]:
+        """Return the files with these ids, by id; those that this generation does not list are left out."""
+        found = load_files(self._handle.connection, file_ids, self.generation)
+        return {
+            number: Artifact(
+                filename=file.filename,
+                url=file.url,
+                sha256=file.sha256 or downloaded,
+                size=file.size,
+                upload_time=file.upload_time,
+            )
+            for number, (file, downloaded) in found.items()
+        }
+
+    def file_facts(self, file_ids: Iterable[int]) -> Mapping[int, FileFact]:
+        """Return what the page says of these files, by id: what a crawler needs to fetch their metadata."""
+        return {n: file for n, (file, _) in load_files(self._handle.connection, file_ids, self.generation).items()}
+
+    def listing(self, index: str, project: NormalizedName) -> tuple[FileFact, ...] | None:
+        """Return all files that a project's page lists, sorted by name; None where the page is unknown."""
+        connection = self._handle.connection
+        rows = connection.rows(
+            "SELECT p.id FROM project p JOIN index_url i ON i.id = p.index_id WHERE i.text = ? AND p.name = ?"
+            " AND EXISTS (SELECT 1 FROM project_state s WHERE s.project_id = p.id AND s.generation <= ?)",
+            (index, project, self.generation),
+        )
+        if not rows:
+            return None
+        state = load_state(connection, rows[0][0], index, project, self.generation).state
+        return tuple(sorted((f.listing for f in state.files.values() if f.live), key=lambda f: f.filename))
+
+
+class CatalogHandle:
+    """An open catalog: readers of its generations, and the engine that writes to it.
+
+    Safe to share between threads; each has a connection of its own.
+    """
+
+    def __init__(self, location: Location, *, readonly: bool) -> None:
+        self.location = location
+        self.readonly = readonly
+        self._local = threading.local()
+        self._connections: list[Connection] = []
+        self._guard = threading.Lock()
+        self._engine: sa.Engine | None = None
+
+    def __enter__(self) -> CatalogHandle:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection; the handle opens new ones when it is used again."""
+        with self._guard:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+            self._local = threading.local()
+            if self._engine is not None:
+                self._engine.dispose()
+
+    @property
+    def connection(self) -> Connection:
+        """This thread's connection for reading."""
+        found: Connection | None = getattr(self._local, "connection", None)
+        if found is None:
+            found = connect(self.location)
+            with self._guard:
+                self._connections.append(found)
+            self._local.connection = found
+        return found
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The engine for writing (imports SQLAlchemy).
+
+        :raises DataError: ``catalog-readonly`` where the catalog was opened for reading only.
+        """
+        if self.readonly:
+            raise DataError(
+                "catalog-readonly",
+                f"the catalog {self.location} was opened for reading only",
+                hint="run the command without --snapshot and --offline to write to it",
+            )
+        with self._guard:
+            if self._engine is None:
+                from .engine import make_engine
+
+                self._engine = make_engine(self.location)
+            return self._engine
+
+    def generation(self) -> int:
+        """Return the newest generation's number, 0 where the catalog is empty."""
+        return int(self.connection.rows("SELECT max(number) FROM generation")[0][0] or 0)
+
+    def reader(self, generation: int | None = None) -> Reader:
+        """Return a reader of *generation*, by default the one that is the newest now.
+
+        :raises DataError: ``unknown-generation``.
+        """
+        newest = self.generation()
+        if generation is None:
+            return Reader(self, newest)
+        if not 0 <= generation <= newest:
+            raise DataError(
+                "unknown-generation",
+                f"the catalog {self.location} has generations up to {newest}, not {generation}",
+                hint="`mach db snapshots` lists what there is",
+            )
+        return Reader(self, generation)
+
+    def freshness(self, index: str, projects: Iterable[NormalizedName]) -> Mapping[NormalizedName, Freshness]:
+        """Return when pages of *projects* on *index* were last asked for; never-asked ones are left out."""
+        answer: dict[NormalizedName, Freshness] = {}
+        for names in batches(dict.fromkeys(projects)):
+            rows = self.connection.rows(expand(_FRESHNESS, len(names)), (index, *names))
+            for name, checked_at, etag, last_modified, last_serial in rows:
+                answer[name] = Freshness(
+                    checked_at=checked_at, etag=etag, last_modified=last_modified, last_serial=last_serial
+                )
+        return answer
+
+
+def open_catalog(where: str | Path | None = None, *, create: bool = True, readonly: bool = False) -> CatalogHandle:
+    """Return a handle of the catalog at *where*: a file, ``sqlite:///FILE``, ``postgresql://…``; None: the user's own.
+
+    A new or older catalog is made or migrated first, unless *readonly*; with *create*
+    false a missing one is an error.  The check of the schema's version needs neither
+    SQLAlchemy nor alembic.
+
+    :raises InputError: ``invalid-catalog-url``.
+    :raises DataError: ``catalog-missing``, ``catalog-too-new``, ``catalog-too-old`` (only
+        where *readonly*), ``catalog-foreign``, ``catalog-corrupt``.
+    :raises Unavailable: ``catalog-locked``, ``catalog-unwritable``, ``catalog-unreachable``.
+    """
+    location = parse_location(None if where is None else str(where))
+    handle = CatalogHandle(location, readonly=readonly)
+    try:
+        version = _schema_version(handle)
+        if version == SCHEMA_VERSION:
+            return handle
+        if version is not None and version > SCHEMA_VERSION:
+            raise too_new(location, version)
+        if version is None and (readonly or not create):
+            raise missing(location)
+        if readonly:
+            raise DataError(
+                "catalog-too-old",
+                f"the catalog {location} has schema version {version}, this mach needs {SCHEMA_VERSION}",
+                hint="run `mach db status` with write access once: it migrates the catalog after a backup",
+            )
+        handle.close()
+        from .engine import prepare
+
+        prepare(location)
+        return handle
+    except BaseException:
+        handle.close()
+        raise
+
+
+def _schema_version(handle: CatalogHandle) -> int | None:
+    file = handle.location.file
+    if file is not None and (not file.exists() or file.stat().st_size == 0):
+        return None
+    return read_schema_version(handle.connection, handle.location)

@@ -1,0 +1,111 @@
+"""Digests of facts: of a listing, of metadata, of all that is known of a project, of a snapshot.
+
+Every digest is SHA-256 of canonical JSON (RFC 8785 for the values used here: no
+spaces, keys never needed, UTF-8, integers only), so none depends on row ids,
+generations, fetch times, or the order in which facts came.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .state import FileState, Metadata, ProjectState
+
+__all__ = [
+    "bucket_of",
+    "canonical_json",
+    "depset_body",
+    "depset_digest",
+    "facts_digest",
+    "file_record",
+    "listing_digest",
+    "snapshot_digest",
+]
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return the one JSON text, UTF-8, of a *value* made of lists, texts, integers, booleans and None."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+def depset_body(metadata: Metadata) -> str:
+    """Return the canonical JSON under which *metadata* is interned.
+
+    It is ``[requires_dist, provides_extra, requires_python, failure]``, lists in the
+    order of the file.  Where metadata came from is no part of it.
+    """
+    return canonical_json(
+        [
+            list(metadata.requires_dist),
+            list(metadata.provides_extra),
+            metadata.requires_python,
+            metadata.failure,
+        ]
+    ).decode()
+
+
+def depset_digest(body: str) -> bytes:
+    """Return the 32-byte digest of a :func:`depset_body`."""
+    return hashlib.sha256(body.encode()).digest()
+
+
+def listing_digest(state: ProjectState) -> str:
+    """Return the hex digest of what *state*'s page lists now, as a lock's ``facts`` take it.
+
+    It covers ``[index, project, absent, files]`` with per file, sorted by name,
+    ``[filename, url, sha256, size, upload_time, requires_python, yanked, yanked_reason]``.
+    Whether a sidecar is offered is left out: it says how metadata can be had, and can
+    change no answer.  Removed files and known metadata are left out: the digest of one
+    listing is the same whatever was known before.
+    """
+    files = sorted(
+        [f.filename, f.url, f.sha256, f.size, f.upload_time, f.requires_python, f.yanked, f.yanked_reason]
+        for f in (s.listing for s in state.files.values() if s.live)
+    )
+    return hashlib.sha256(canonical_json([state.index, state.project, state.absent, files])).hexdigest()
+
+
+def file_record(file: FileState) -> list[Any]:
+    """Return all that is known of one file as plain values, in the order that :func:`facts_digest` takes."""
+    f, m = file.listing, file.metadata
+    return [
+        f.filename,
+        f.sha256,
+        file.live,
+        f.url,
+        f.size,
+        f.upload_time,
+        f.requires_python,
+        f.yanked,
+        f.yanked_reason,
+        f.has_metadata,
+        f.metadata_sha256,
+        None if m is None else [depset_digest(depset_body(m)).hex(), m.sha256],
+    ]
+
+
+def facts_digest(state: ProjectState) -> bytes:
+    """Return the 32-byte digest of every fact of *state*: listing, removals, absence and metadata."""
+    records = [file_record(state.files[key]) for key in sorted(state.files, key=lambda k: (k[0], k[1] or ""))]
+    return hashlib.sha256(
+        canonical_json(["mach-project-1", state.index, state.project, state.absent, records])
+    ).digest()
+
+
+def bucket_of(index: str, project: str) -> int:
+    """Return which of the 4,096 buckets of the Merkle tree holds a project."""
+    return int.from_bytes(hashlib.sha256(canonical_json([index, project])).digest()[:2], "big") >> 4
+
+
+def bucket_digest(projects: Mapping[tuple[str, str], bytes]) -> bytes:
+    """Return the digest of one bucket: (index, project) -> facts digest, sorted by code point."""
+    leaves = [[index, name, projects[index, name].hex()] for index, name in sorted(projects)]
+    return hashlib.sha256(canonical_json(["mach-bucket-1", leaves])).digest()
+
+
+def snapshot_digest(buckets: Iterable[tuple[int, bytes]]) -> str:
+    """Return the id of a snapshot: hex digest over its non-empty buckets' numbers and digests."""
+    return hashlib.sha256(canonical_json(["mach-snapshot-1", [[n, d.hex()] for n, d in sorted(buckets)]])).hexdigest()

@@ -1,0 +1,141 @@
+"""SQLAlchemy engines for writing, and bringing a catalog's schema to this version of mach."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
+
+from resolver.errors import DataError
+
+from .connection import BUSY_SECONDS, SCHEMA_VERSION, read_schema_version, too_new, translate_errors
+from .location import Location
+
+__all__ = ["WriteRows", "begin", "make_engine", "prepare"]
+
+#: Key of PostgreSQL's advisory lock around migrations: "mach" in ASCII.
+_MIGRATION_LOCK = 0x6D616368
+
+
+def make_engine(location: Location) -> sa.Engine:
+    """Return an engine whose transactions are for writing: SQLite's begin with its write lock."""
+    if location.url is not None:
+        url = make_url(location.url).set(drivername="postgresql+psycopg")
+        return sa.create_engine(url, poolclass=NullPool, connect_args={"client_encoding": "utf8"})
+    assert location.file is not None
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(location.file.absolute())),
+        poolclass=NullPool,
+        connect_args={"timeout": BUSY_SECONDS},
+    )
+    sa.event.listen(engine, "connect", _configure_sqlite)
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def _configure_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    # The driver's own idea of transactions would begin them too late and end them at DDL.
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+@contextlib.contextmanager
+def begin(engine: sa.Engine, location: Location) -> Iterator[sa.Connection]:
+    """Yield a connection in a transaction that holds the catalog's one write lock."""
+    with translate_errors(location), engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            # Readers go on; a second writer waits here, so numbers become visible in order.
+            connection.exec_driver_sql("LOCK TABLE generation IN SHARE ROW EXCLUSIVE MODE")
+        yield connection
+
+
+class WriteRows:
+    """A writer's SQLAlchemy connection in the dress of :class:`db.connection.Connection`."""
+
+    __slots__ = ("_connection", "_mark")
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._mark = "%s" if connection.dialect.name == "postgresql" else "?"
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Return all rows of *statement*, as tuples."""
+        result = self._connection.exec_driver_sql(statement.replace("?", self._mark), tuple(parameters))
+        return [tuple(row) for row in result]
+
+    def close(self) -> None:
+        """Do nothing: who began the transaction ends it."""
+
+
+def prepare(location: Location) -> None:
+    """Create the catalog at *location*, or migrate an older one after a backup of its file.
+
+    Runs under a lock, in one transaction: a second process that comes meanwhile finds
+    the work done, and a killed one leaves the old schema.  The backup stands beside the
+    file as ``NAME.schema-N.backup``; PostgreSQL's backups are its operator's.
+
+    :raises DataError: ``catalog-too-new``, ``catalog-foreign``, ``catalog-corrupt``.
+    """
+    with translate_errors(location):
+        if location.file is not None:
+            location.file.parent.mkdir(parents=True, exist_ok=True)
+        engine = make_engine(location)
+        try:
+            with engine.begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    _check_encoding(connection, location)
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+                version = read_schema_version(WriteRows(connection), location)
+                if version == SCHEMA_VERSION:
+                    return
+                if version is not None and version > SCHEMA_VERSION:
+                    raise too_new(location, version)
+                if version is not None and location.file is not None:
+                    _back_up(location, version)
+                _upgrade(connection)
+        finally:
+            engine.dispose()
+
+
+def _check_encoding(connection: sa.Connection, location: Location) -> None:
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != "UTF8":
+        raise DataError(
+            "catalog-encoding",
+            f"the database {location} keeps text as {encoding}; a catalog needs UTF8",
+            hint="create one with `createdb --encoding=UTF8 --template=template0 NAME`",
+        )
+
+
+def _back_up(location: Location, version: int) -> None:
+    assert location.file is not None
+    target = location.file.with_name(f"{location.file.name}.schema-{version}.backup")
+    part = target.with_name(target.name + ".part")
+    part.unlink(missing_ok=True)
+    # The write lock is ours already, and a reader sees the last committed state.
+    source = sqlite3.connect(location.file, timeout=BUSY_SECONDS)
+    copy = sqlite3.connect(part)
+    try:
+        source.backup(copy)
+    finally:
+        copy.close()
+        source.close()
+    part.replace(target)
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, f"{SCHEMA_VERSION:04d}")

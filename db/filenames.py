@@ -1,0 +1,72 @@
+"""What a file's name says: kind, version and tags, or why no candidate can be made of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+from packaging.version import Version
+
+from resolver.catalog import SDIST, WHEEL
+from resolver.names import NormalizedName
+
+__all__ = ["Candidate", "Unusable", "classify"]
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
+_LEGACY = (".tar.bz2", ".tar.xz", ".tar.Z", ".tgz", ".tar", ".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A wheel or sdist that a candidate can be made of."""
+
+    kind: int
+    """:data:`resolver.catalog.WHEEL` or :data:`~resolver.catalog.SDIST`."""
+    version: Version
+    tags: str | None
+    """Compressed tag set as in the file name, ``py2.py3-none-any``; None for sdists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A file that no candidate can be made of, and a clause that says why."""
+
+    reason: str
+
+
+def classify(filename: str, project: NormalizedName) -> Candidate | Unusable:
+    """Return what *filename* on the page of *project* is (PEP 427, 491, 625, 440).
+
+    The name must spell *project*, the version must be one of PEP 440, and only letters,
+    digits and ``._+!-`` may occur, so that no path and no option can hide in it.
+    """
+    if len(filename) > 255:
+        return Unusable("its name is longer than a file system allows")
+    if not _PLAIN.fullmatch(filename):
+        return Unusable("its name has characters that artifacts do not have")
+    if filename.endswith(".whl"):
+        try:
+            name, version, _, _ = parse_wheel_filename(filename)
+        except InvalidWheelFilename as error:
+            return Unusable(_clause(error))
+        tags = "-".join(filename[:-4].rsplit("-", 3)[1:])
+        candidate = Candidate(WHEEL, version, tags)
+    elif filename.endswith((".tar.gz", ".zip")):
+        try:
+            name, version = parse_sdist_filename(filename)
+        except InvalidSdistFilename as error:
+            return Unusable(_clause(error))
+        candidate = Candidate(SDIST, version, None)
+    elif filename.endswith(_LEGACY):
+        return Unusable("its format is neither wheel nor .tar.gz nor .zip")
+    else:
+        return Unusable("it is neither wheel nor sdist")
+    if name != project:
+        return Unusable(f"its name is that of project {name}")
+    return candidate
+
+
+def _clause(error: Exception) -> str:
+    """Return packaging's message as a clause: without the file's name, which stands beside it."""
+    return str(error).partition(": ")[0].removeprefix("Invalid ").lower().join(("invalid ", ""))

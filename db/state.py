@@ -1,0 +1,172 @@
+"""What is known of one project as a value, and how a fact changes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from resolver.errors import DataError
+from resolver.names import NormalizedName
+
+from .facts import AbsenceFact, FileFact, MetadataFact, PageFact, check_text
+
+__all__ = ["FileKey", "FileState", "Metadata", "ProjectState", "apply_absence", "apply_metadata", "apply_page"]
+
+#: Identity of a file: its name, and its SHA-256 as the index states it.
+FileKey = tuple[str, str | None]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """Core metadata of one file, or why it cannot be had (``failure``)."""
+
+    requires_dist: tuple[str, ...] = ()
+    provides_extra: tuple[str, ...] = ()
+    requires_python: str | None = None
+    failure: str | None = None
+    source: str
+    """How it was had; no part of any digest."""
+    sha256: str | None = None
+    """Digest of the whole file, where a download told it and the page did not."""
+
+    def says_the_same(self, other: Metadata | None) -> bool:
+        """Whether *other* states the same facts, wherever they came from."""
+        return other is not None and replace(other, source=self.source) == self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileState:
+    """One file: what its page says of it, or last said (``live`` false)."""
+
+    listing: FileFact
+    live: bool = True
+    metadata: Metadata | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectState:
+    """All facts of one project on one index."""
+
+    index: str
+    project: NormalizedName
+    absent: bool = False
+    files: Mapping[FileKey, FileState] = field(default_factory=dict)
+
+
+def _refuse(index: str, project: str, why: str) -> DataError:
+    return DataError(
+        "invalid-fact",
+        f"the catalog cannot take what was learned of {project!r}: {why}",
+        context=[f"index {index}"],
+        hint="the index gave unusable data; nothing was stored; report it if the index is a well-known one",
+    )
+
+
+def _check_listing(fact: PageFact | AbsenceFact, file: FileFact) -> FileFact:
+    for text in (file.filename, file.url, file.requires_python, file.yanked_reason):
+        if text is not None:
+            try:
+                check_text(text)
+            except ValueError as error:
+                raise _refuse(fact.index, fact.project, str(error)) from error
+    for digest in (file.sha256, file.metadata_sha256):
+        if digest is not None and not _SHA256.fullmatch(digest):
+            raise _refuse(fact.index, fact.project, f"{digest[:80]!r} is not a SHA-256 of {file.filename!r}")
+    for number in (file.size, file.upload_time):
+        if number is not None and not 0 <= number < 2**63:
+            raise _refuse(fact.index, fact.project, f"{file.filename!r} has a number out of range")
+    reason = file.yanked_reason or None
+    if reason != file.yanked_reason or (reason is not None and not file.yanked):
+        return replace(file, yanked_reason=reason if file.yanked else None)
+    return file
+
+
+def apply_page(state: ProjectState, fact: PageFact) -> ProjectState:
+    """Return *state* after the index answered with the page *fact*.
+
+    A file is known again by name and SHA-256: a name that comes with another digest is
+    another file, and the former one is gone.  Of two entries with one name the first
+    counts.  A reason without a yank, and an empty reason, are dropped (PEP 592 lets
+    indexes write them, and JSON and HTML differ in it).  Metadata is forgotten where the
+    index replaced the digest of a file's sidecar by another one.
+
+    :raises DataError: ``invalid-fact`` where the page holds what no catalog can keep.
+    """
+    files: dict[FileKey, FileState] = {
+        key: known if not known.live else replace(known, live=False) for key, known in state.files.items()
+    }
+    seen: set[str] = set()
+    for file in fact.files:
+        if file.filename in seen:
+            continue
+        seen.add(file.filename)
+        checked = _check_listing(fact, file)
+        key = (checked.filename, checked.sha256)
+        known = files.get(key)
+        if known is None:
+            files[key] = FileState(listing=checked)
+            continue
+        before, after = known.listing.metadata_sha256, checked.metadata_sha256
+        patched = before is not None and after is not None and before != after
+        files[key] = FileState(listing=checked, metadata=None if patched else known.metadata)
+    return ProjectState(index=state.index, project=state.project, files=files)
+
+
+def apply_absence(state: ProjectState) -> ProjectState:
+    """Return *state* after the index answered that it does not have the project: every file is gone."""
+    files = {k: replace(f, live=False) if f.live else f for k, f in state.files.items()}
+    return ProjectState(index=state.index, project=state.project, absent=True, files=files)
+
+
+def apply_metadata(state: ProjectState, fact: MetadataFact) -> ProjectState:
+    """Return *state* after the metadata of one file was learned.
+
+    The file is the one that the page lists under that name now; where it lists none, the
+    one it last listed.
+
+    :raises DataError: ``unknown-file`` where no page ever listed it; ``hash-mismatch``
+        where the file that was downloaded is not the one the page describes.
+    """
+    keys = [k for k in state.files if k[0] == fact.filename]
+    live = [k for k in keys if state.files[k].live]
+    if not keys or (not live and len(keys) > 1):
+        raise DataError(
+            "unknown-file",
+            f"no page of {fact.project!r} lists the file {fact.filename!r}",
+            context=[f"index {fact.index}"],
+            hint="fetch the project's page again (--refresh)",
+        )
+    key = (live or keys)[0]
+    try:
+        for text in (*fact.requires_dist, *fact.provides_extra, fact.requires_python, fact.failure, fact.source):
+            if text is not None:
+                check_text(text)
+    except ValueError as error:
+        raise _refuse(fact.index, fact.project, f"{error} in the metadata of {fact.filename!r}") from error
+    if fact.sha256 is not None:
+        if not _SHA256.fullmatch(fact.sha256):
+            raise _refuse(fact.index, fact.project, f"{fact.sha256[:80]!r} is not a SHA-256 of {fact.filename!r}")
+        if key[1] is not None and key[1] != fact.sha256:
+            raise DataError(
+                "hash-mismatch",
+                f"{fact.filename!r} has SHA-256 {fact.sha256}, its page says {key[1]}",
+                context=[f"index {fact.index}"],
+                hint="the file was changed or damaged on its way; try again, else tell the index's operator",
+            )
+    metadata = Metadata(
+        requires_dist=fact.requires_dist,
+        provides_extra=fact.provides_extra,
+        requires_python=fact.requires_python,
+        failure=fact.failure,
+        source=fact.source,
+        sha256=fact.sha256 if key[1] is None else None,
+    )
+    known = state.files[key]
+    if metadata.says_the_same(known.metadata):
+        return state
+    files = dict(state.files)
+    files[key] = replace(known, metadata=metadata)
+    return ProjectState(index=state.index, project=state.project, absent=state.absent, files=files)

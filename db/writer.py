@@ -1,0 +1,171 @@
+"""Publishing facts: one transaction, at most one new generation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from resolver.errors import DataError
+from resolver.names import NormalizedName
+
+from . import schema
+from .engine import begin
+from .facts import AbsenceFact, Fact, MetadataFact, PageFact, UnchangedFact
+from .load import StoredState, load_state
+from .project_rows import write_state
+from .rowbatch import RowBatch
+from .state import ProjectState, apply_absence, apply_metadata, apply_page
+
+if TYPE_CHECKING:
+    from .catalog import CatalogHandle
+
+__all__ = ["Change", "Checked", "Publication", "publish"]
+
+#: How a project's state changes.
+Change = Callable[[ProjectState], ProjectState]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """When an index was asked for a page, and the validators it gave; no fact."""
+
+    checked_at: int
+    """UTC seconds since 1970."""
+    etag: str | None = None
+    last_modified: str | None = None
+    last_serial: int | None = None
+    unchanged: bool = False
+    """The index answered 304: validators and serial stay as they are."""
+
+
+def publish(catalog: CatalogHandle, facts: Iterable[Fact]) -> int:
+    """Store *facts* and return the newest generation's number (0: nothing was ever learned).
+
+    All or nothing: either every fact is visible afterwards, in one new generation, or
+    none.  Facts of one project apply in the order given, metadata after pages.  Where
+    nothing was learned (unchanged or equal pages) only freshness is noted and no
+    generation is made.
+
+    :raises DataError: ``invalid-fact``, ``unknown-file``, ``unknown-page``,
+        ``hash-mismatch``; nothing is stored then.
+    :raises Unavailable: where the catalog cannot be written.
+    """
+    projects: dict[tuple[str, NormalizedName], list[Fact]] = {}
+    for fact in facts:
+        projects.setdefault((fact.index, fact.project), []).append(fact)
+    with begin(catalog.engine, catalog.location) as connection:
+        publication = Publication(connection)
+        for (index, project), group in sorted(projects.items()):
+            group.sort(key=lambda fact: isinstance(fact, MetadataFact))
+            publication.write(index, project, _change_of(group), _checked_of(group))
+        return publication.finish()
+
+
+def _change_of(facts: list[Fact]) -> Change | None:
+    if all(isinstance(fact, UnchangedFact) for fact in facts):
+        return None
+
+    def change(state: ProjectState) -> ProjectState:
+        for fact in facts:
+            if isinstance(fact, PageFact):
+                state = apply_page(state, fact)
+            elif isinstance(fact, AbsenceFact):
+                state = apply_absence(state)
+            elif isinstance(fact, MetadataFact):
+                state = apply_metadata(state, fact)
+        return state
+
+    return change
+
+
+def _checked_of(facts: list[Fact]) -> Checked | None:
+    checked: Checked | None = None
+    for fact in facts:
+        if isinstance(fact, PageFact):
+            checked = Checked(
+                checked_at=fact.checked_at,
+                etag=fact.etag,
+                last_modified=fact.last_modified,
+                last_serial=fact.last_serial,
+            )
+        elif isinstance(fact, AbsenceFact):
+            checked = Checked(checked_at=fact.checked_at)
+        elif isinstance(fact, UnchangedFact):
+            known = Checked(checked_at=0, unchanged=True) if checked is None else checked
+            checked = replace(known, checked_at=fact.checked_at)
+    return checked
+
+
+class Publication:
+    """One write transaction; it makes a generation when the first thing is learned."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._rows = RowBatch(connection)
+        self._newest: int = connection.scalar(sa.select(sa.func.max(schema.generation.c.number))) or 0
+        self._number: int | None = None
+        self._projects: dict[tuple[str, NormalizedName], int] = {}
+
+    def finish(self) -> int:
+        """Send what is left and return the newest generation's number."""
+        self._rows.flush()
+        return self._newest if self._number is None else self._number
+
+    def write(self, index: str, project: NormalizedName, change: Change | None, checked: Checked | None) -> bool:
+        """Change the state of a project and note its freshness; return whether anything was learned."""
+        index_id = self._rows.intern(schema.index_url, [index])[index]
+        table = schema.project
+        project_id = self._rows.connection.scalar(
+            sa.select(table.c.id).where(table.c.index_id == index_id, table.c.name == project)
+        )
+        learned = False
+        if change is not None:
+            if project_id is None:
+                stored = StoredState(state=ProjectState(index=index, project=project))
+            else:
+                stored = load_state(self._rows.reading, project_id, index, project, self._newest)
+            after = change(stored.state)
+            if project_id is None or after != stored.state:
+                learned = True
+                generation = self._begin_generation()
+                if project_id is None:
+                    project_id = self._rows.next_id(table)
+                    self._rows.insert(table, id=project_id, index_id=index_id, name=project)
+                write_state(self._rows, generation, project_id, stored, after)
+        if checked is not None:
+            if project_id is None:
+                raise DataError(
+                    "unknown-page",
+                    f"the page of {project!r} cannot be unchanged: no page of it is known",
+                    context=[f"index {index}"],
+                    hint="fetch the project's page again (--refresh)",
+                )
+            self._note(project_id, checked)
+        self._rows.flush_if_large()
+        return learned
+
+    def _begin_generation(self) -> int:
+        if self._number is None:
+            self._number = self._newest + 1
+            self._rows.insert(schema.generation, number=self._number, created_at=int(time.time()), snapshot=None)
+        return self._number
+
+    def _note(self, project_id: int, checked: Checked) -> None:
+        table = schema.freshness
+        mine = table.c.project_id == project_id
+        connection = self._rows.connection
+        if checked.unchanged:
+            connection.execute(table.update().where(mine).values(checked_at=checked.checked_at))
+            return
+        connection.execute(table.delete().where(mine))
+        self._rows.insert(
+            table,
+            project_id=project_id,
+            checked_at=checked.checked_at,
+            etag=checked.etag,
+            last_modified=checked.last_modified,
+            last_serial=checked.last_serial,
+        )
