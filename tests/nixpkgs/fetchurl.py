@@ -3,7 +3,16 @@
 Runs as `python -I fetchurl.py` in a fixed-output derivation.  A URL that cannot be had is reported and the next one
 tried, as nixpkgs' fetchurl does; content with a wrong hash is not tried elsewhere, in nixpkgs neither.
 """
-import http.client, os, shutil, ssl, sys, time, urllib.error, urllib.parse, urllib.request
+
+import http.client
+import os
+import shutil
+import ssl
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
 
 ATTEMPTS, PAUSE, TIMEOUT = 3, 1.0, 30.0
 PASSING = {408, 429, 500, 502, 503, 504}  # answers that another attempt may change
@@ -23,7 +32,8 @@ def fetch(url, out):
     for attempt in range(ATTEMPTS):
         print(f"trying {url}", flush=True)
         try:
-            return save(url, out)
+            save(url, out)
+            return
         except (OSError, http.client.HTTPException, ValueError) as error:
             print(f"error: {url}: {error}", file=sys.stderr, flush=True)
             status = getattr(error, "code", None)

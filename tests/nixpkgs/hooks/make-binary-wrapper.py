@@ -1,12 +1,25 @@
-"""make-binary-wrapper.py EXECUTABLE OPTION…: writes the C program of a wrapper to stdout (options as nixpkgs' makeBinaryWrapper).
+"""make-binary-wrapper.py EXECUTABLE OPTION…: writes a wrapper in C to stdout; options as in nixpkgs.
 
 The command stays readable in the compiled file, as nixpkgs' does.
 """
-import shlex, sys
+
+import shlex
+import sys
 
 ARGUMENTS = {
-    "--argv0": 1, "--inherit-argv0": 0, "--resolve-argv0": 0, "--set": 2, "--set-default": 2, "--unset": 1,
-    "--chdir": 1, "--add-flag": 1, "--append-flag": 1, "--add-flags": 1, "--append-flags": 1, "--prefix": 3, "--suffix": 3,
+    "--argv0": 1,
+    "--inherit-argv0": 0,
+    "--resolve-argv0": 0,
+    "--set": 2,
+    "--set-default": 2,
+    "--unset": 1,
+    "--chdir": 1,
+    "--add-flag": 1,
+    "--append-flag": 1,
+    "--add-flags": 1,
+    "--append-flags": 1,
+    "--prefix": 3,
+    "--suffix": 3,
 }
 
 PRELUDE = r"""
@@ -76,7 +89,9 @@ while options:
         case "--unset":
             body.append(f'must(unsetenv({variable(given[0])}) == 0, "unsetenv");')
         case "--prefix" | "--suffix":
-            body.append(f"join({variable(given[0])}, {literal(given[1])}, {literal(given[2])}, {int(option == '--prefix')});")
+            body.append(
+                f"join({variable(given[0])}, {literal(given[1])}, {literal(given[2])}, {int(option == '--prefix')});"
+            )
         case "--chdir":
             body.append(f'must(chdir({literal(given[0])}) == 0, "chdir");')
         case "--add-flag":
