@@ -6,8 +6,9 @@ import pytest
 
 from tests.support.index import fake_index
 from tests.support.nix import missing_tools, nix_store
+from tests.support.world import world
 
-__all__ = ["fake_index", "nix_store"]
+__all__ = ["fake_index", "nix_store", "world"]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
