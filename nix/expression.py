@@ -1,0 +1,189 @@
+"""The Nix expressions that are made from a lock: one self-contained file, or a folder that reads mach.lock."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping
+from importlib.resources import files
+
+from resolver.errors import DataError
+from resolver.lock import Lock, lock_to_json
+
+from .literal import to_nix
+
+__all__ = ["render_directory", "render_expression"]
+
+#: Parts of the static library, in the order in which they stand in a file.
+PARTS = ("source", "select", "project", "wheel", "sdist", "environment", "shell", "assemble")
+SCRIPTS = (
+    "build_wheel.py",
+    "compile_bytecode.py",
+    "compose_environment.py",
+    "install_wheel.py",
+    "patch_binaries.py",
+    "unpack_sdist.py",
+)
+#: What of a lock a builder reads; the request and the policy would only make the file longer.
+LOCK_FIELDS = ("build-closures", "nixpkgs", "targets", "tools")
+
+#: The nixpkgs project's own archive of a revision.
+NIXPKGS_ARCHIVE = "https://github.com/NixOS/nixpkgs/archive/"
+
+_DIGEST = re.compile(r"[A-Za-z0-9:_.+-]{1,200}")
+_REVISION = re.compile(r"[0-9a-f]{40}")
+_HASH = re.compile(r"sha256-[A-Za-z0-9+/]{43}=|[0-9a-z]{52}|[0-9a-f]{64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+_USAGE = """\
+#   nix-build FILE -A env           an environment: result/bin/python, and the programs of every project
+#   nix-shell FILE -A shell         a shell with it
+#   nix-build FILE -A packages.NAME one project by itself
+#
+# overrides:  functions final: prev: { NAME = prev.NAME.overrideAttrs (old: { … }); }, applied in order.
+#             runtimeLibraries = old.runtimeLibraries + ":" + lib.makeLibraryPath [ … ]; adds libraries
+#             for a wheel's binaries; patches, buildInputs and phases' hooks are stdenv's.
+# mirrors:    base URLs, tried in order before the URLs of the lock; a file lies at MIRROR/SHA256 (hexadecimal).
+# collisions: path in the environment -> the project whose file is taken where several differ.
+"""
+
+_BODY = """\
+let
+{bindings}  parts = {{
+{parts}  }};
+in
+parts.assemble {{
+  inherit
+    parts
+    scripts
+    lock
+    pkgs
+    python
+    overrides
+    mirrors
+    collisions
+    ;
+}}
+"""
+
+_SHELL = """\
+# The shell of default.nix, where nix-shell looks for it.
+{ ... }@arguments: (import ./default.nix arguments).shell
+"""
+
+
+def render_expression(lock: Lock) -> str:
+    """Return the one file that builds *lock*, self-contained apart from nixpkgs.
+
+    It is a function ``{ pkgs, python, overrides, mirrors, collisions }``, each with a default, to
+    ``{ env, packages, python, shell, sources }``; it evaluates without import-from-derivation, on
+    Nix 2.8 and newer. The same lock gives the same bytes. Text from the lock enters as literals only.
+
+    :raises DataError: ``lock-invalid`` where the lock holds something that cannot be written.
+    """
+    _check(lock)
+    value = {key: item for key, item in lock_to_json(lock).items() if key in LOCK_FIELDS}
+    lines = [
+        "# Made by mach from a lock; make it anew rather than edit it.",
+        f"# facts: {lock.facts}",
+        *([f"# snapshot: {lock.snapshot}"] if lock.snapshot is not None else []),
+        *(f"# target: {target.system}, Python {target.python}" for target in lock.targets),
+        "#",
+    ]
+    header = "\n".join(lines) + "\n" + _USAGE
+    arguments = _arguments(*_nixpkgs(lock))
+    try:
+        return header + arguments + _body({"lock": to_nix(value, indent=2)})
+    except ValueError as error:
+        raise _invalid(str(error)) from error
+
+
+def render_directory(lock: Lock) -> Mapping[str, str]:
+    """Return the files, by name, that build the ``mach.lock`` beside them.
+
+    ``default.nix`` reads the lock and holds the library; it depends on no content of the lock, so
+    a lock that is updated in place takes effect. It builds the same derivations as the single file.
+
+    :raises DataError: ``lock-invalid``, as :func:`render_expression`.
+    """
+    _check(lock)
+    header = "# Made by mach: builds the mach.lock beside it.\n#\n" + _USAGE.replace("FILE ", "")
+    pkgs = (
+        "if lock.nixpkgs == null then\n"
+        "      import <nixpkgs> { } # the lock does not pin a nixpkgs: whatever NIX_PATH says\n"
+        "    else\n"
+        "      import (fetchTarball {\n"
+        f'        url = "{NIXPKGS_ARCHIVE}${{lock.nixpkgs.rev}}.tar.gz";\n'
+        "        inherit (lock.nixpkgs) sha256;\n"
+        "      }) {\n"
+        "        config = { };\n"
+        "        overlays = [ ];\n"
+        "      }"
+    )
+    arguments = _arguments("\n    " + pkgs, "", lock="builtins.fromJSON (builtins.readFile ./mach.lock)")
+    return {"default.nix": header + arguments + _body({}), "shell.nix": _SHELL}
+
+
+def _arguments(pkgs: str, comment: str, *, lock: str | None = None) -> str:
+    lines = [
+        *([f"  lock ? {lock},"] if lock is not None else []),
+        f"  pkgs ?{'' if pkgs.startswith(chr(10)) else ' '}{pkgs},{comment}",
+        "  python ? null, # an interpreter of pkgs; null: the one that the lock names",
+        "  overrides ? [ ],",
+        "  mirrors ? [ ],",
+        "  collisions ? { },",
+    ]
+    return "{\n" + "\n".join(lines) + "\n}:\n"
+
+
+def _nixpkgs(lock: Lock) -> tuple[str, str]:
+    """Return the default of ``pkgs``, and a comment for its line."""
+    if lock.nixpkgs is None:
+        return "import <nixpkgs> { }", " # not pinned: whatever NIX_PATH says"
+    archive = to_nix(
+        {"url": f"{NIXPKGS_ARCHIVE}{lock.nixpkgs.rev}.tar.gz", "sha256": lock.nixpkgs.sha256},
+        indent=4,
+    )
+    return (
+        f"\n    import (fetchTarball {archive})\n      {{\n        config = {{ }};\n        overlays = [ ];\n      }}",
+        "",
+    )
+
+
+def _body(bindings: Mapping[str, str]) -> str:
+    library = files("nix.lib")
+    parts = "".join(
+        f"    {name} =\n{textwrap.indent(library.joinpath(f'{name}.nix').read_text('utf-8').rstrip(), '      ')};\n\n"
+        for name in PARTS
+    )
+    scripts = {name: library.joinpath(name).read_text("utf-8") for name in SCRIPTS}
+    bound = {**bindings, "scripts": to_nix(scripts, indent=2)}
+    text = "".join(f"  {name} = {value};\n\n" for name, value in bound.items())
+    return _BODY.format(bindings=text, parts=parts.rstrip("\n") + "\n")
+
+
+def _check(lock: Lock) -> None:
+    """Refuse what would stand in a comment or a URL, outside of any literal."""
+    for name, value in (("facts", lock.facts), ("snapshot", lock.snapshot)):
+        if value is not None and not _DIGEST.fullmatch(value):
+            raise _invalid(f"{name} is {value!r}, which is no digest")
+    if lock.nixpkgs is not None:
+        if not _REVISION.fullmatch(lock.nixpkgs.rev):
+            raise _invalid(f"nixpkgs.rev is {lock.nixpkgs.rev!r}, not 40 hexadecimal digits")
+        if not _HASH.fullmatch(lock.nixpkgs.sha256):
+            raise _invalid(f"nixpkgs.sha256 is {lock.nixpkgs.sha256!r}, not a SHA-256 in SRI form or base 32")
+    for target in lock.targets:
+        if not re.fullmatch(r"[a-z0-9_]+-[a-z]+", target.system) or not re.fullmatch(r"[0-9.]+", target.python):
+            raise _invalid(f"it has a target {target.system!r} with Python {target.python!r}")
+    for tool in ("installer", "pyproject-hooks"):
+        if tool not in lock.tools:
+            raise _invalid(f"it lacks the tool {tool}")
+    pins = [pin for target in lock.targets for pin in target.pins]
+    pins += [pin for closure in lock.build_closures.values() for pin in closure.pins]
+    for artifact in (*lock.tools.values(), *(pin.artifact for pin in pins)):
+        if not _SHA256.fullmatch(artifact.sha256):
+            raise _invalid(f"the sha256 of {artifact.filename!r} is {artifact.sha256!r}")
+
+
+def _invalid(reason: str) -> DataError:
+    return DataError("lock-invalid", f"the lock cannot be written as Nix: {reason}", hint="make it anew with mach lock")

@@ -1,0 +1,46 @@
+# A lock made into what a user builds: env, packages, python, shell, sources.
+{ parts, scripts, lock, pkgs, python, overrides, mirrors, collisions }:
+let
+  inherit (pkgs) lib;
+  selected = parts.select { inherit lock pkgs python; };
+  files = builtins.mapAttrs (name: text: builtins.toFile "mach-${name}" text) scripts;
+
+  inherit (parts.source { inherit pkgs mirrors; }) fetch storeName;
+  scope = { inherit pkgs fetch storeName project environment; inherit (selected) python; scripts = files; };
+  use = part: extra: part (builtins.intersectAttrs (builtins.functionArgs part) (scope // extra));
+
+  project = use parts.project { installer = fetch lock.tools.installer; };
+  environment = use parts.environment { inherit collisions; };
+  wheel = use parts.wheel { };
+  sdist = use parts.sdist { hooks = fetch lock.tools.pyproject-hooks; inherit buildEnvironments; };
+  make = pin: { inherit wheel sdist; }.${pin.provider} or (throw "mach: no provider ${builtins.toJSON pin.provider}, for ${pin.name}") pin;
+  named = pins: builtins.listToAttrs (map (pin: { inherit (pin) name; value = make pin; }) pins);
+
+  buildEnvironments = builtins.mapAttrs
+    (digest: closure: environment {
+      name = "build-environment";
+      projects = builtins.attrValues (named closure.pins);
+    })
+    lock.build-closures;
+
+  # overrides: final: prev: { NAME = prev.NAME.overrideAttrs …; }, applied in order
+  packages = lib.fix (builtins.foldl' (layers: override: lib.extends override layers) (_: named selected.target.pins) overrides);
+
+  # Nothing is propagated from derivation to derivation, so cycles between projects are no matter:
+  # an environment takes every pin, and what overrides made them depend on.
+  members = builtins.genericClosure {
+    startSet = map (pin: { key = pin.name; }) selected.target.pins;
+    operator = item: map (key: { inherit key; }) (packages.${item.key}.dependencies or [ ]);
+  };
+  projects = map (item: packages.${item.key}) (builtins.filter (item: packages ? ${item.key}) members);
+
+  env = environment { name = "environment"; inherit projects; };
+  closurePins = builtins.concatMap (closure: closure.pins) (builtins.attrValues lock.build-closures);
+in
+builtins.seq selected {
+  inherit env packages;
+  inherit (selected) python;
+  shell = parts.shell { inherit pkgs env; };
+  # every file that a build fetches
+  sources = map fetch (builtins.attrValues lock.tools ++ map (pin: pin.artifact) (selected.target.pins ++ closurePins));
+}

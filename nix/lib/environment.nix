@@ -1,0 +1,32 @@
+# Projects side by side in one prefix, with an interpreter that knows it.
+{ pkgs, python, project, scripts, storeName, collisions }:
+{ name, projects }:
+pkgs.stdenv.mkDerivation {
+  name = storeName "${python.libPrefix}-${name}";
+  nativeBuildInputs = [ pkgs.makeBinaryWrapper ];
+  phases = [ "preparePhase" "installPhase" ];
+  passAsFile = [ "machInfo" ];
+  machInfo = builtins.toJSON {
+    inherit (python) sitePackages executable;
+    inherit collisions;
+    interpreter = python.interpreter;
+    pythonVersion = python.version;
+    projects = map (entry: { name = entry.pname; inherit (entry) version; path = "${entry}"; }) projects;
+    # How @loader_path behaves through symbolic links is untested there.
+    copy = pkgs.stdenv.hostPlatform.isDarwin;
+  };
+  preparePhase = project.prepare;
+  # argv[0] decides where Python looks for pyvenv.cfg, so it is always the one in this environment,
+  # whichever link it was started through.
+  installPhase = ''
+    ${project.run scripts."compose_environment.py"} "$machInfoPath" "$out"
+    makeBinaryWrapper ${python.interpreter} "$out/bin/${python.executable}" --argv0 "$out/bin/${python.executable}"
+    ln -s ${python.executable} "$out/bin/python3"
+    ln -s ${python.executable} "$out/bin/python"
+  '';
+  passthru = {
+    inherit python projects;
+    inherit (python) sitePackages pythonVersion;
+  };
+  meta.mainProgram = python.executable;
+}

@@ -1,0 +1,94 @@
+"""unpack_sdist.py INFO DEST: unpack the source archive that INFO (a JSON file) names as the folder DEST."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tarfile
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+
+class Refused(Exception):
+    """The archive is not an sdist that may be unpacked."""
+
+
+def check_member(name: str) -> None:
+    """Refuse a path that leaves the folder it is unpacked to."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise Refused(f"it holds a file with the path {name!r}")
+
+
+def unpack_tar(archive: Path, folder: Path) -> None:
+    """Unpack a tar archive of any compression, with Python's filter for data (PEP 706)."""
+    with tarfile.open(archive) as opened:
+        members = opened.getmembers()
+        for member in members:
+            check_member(member.name)
+            if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
+                raise Refused(f"it holds a special file, {member.name!r}")
+            if member.issym() or member.islnk():
+                parent = PurePosixPath(member.name).parent if member.issym() else PurePosixPath()
+                _check_link(member.name, parent, member.linkname)
+        if hasattr(tarfile, "data_filter"):
+            opened.extractall(folder, members=members, filter="data")
+        else:  # patch releases from before PEP 706: the checks above are the same
+            for member in members:
+                member.uid = member.gid = 0
+                member.uname = member.gname = ""
+                member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            opened.extractall(folder, members=members)  # noqa: S202
+
+
+def _check_link(name: str, parent: PurePosixPath, target: str) -> None:
+    depth = len(parent.parts)
+    if PurePosixPath(target).is_absolute():
+        depth = -1
+    for part in PurePosixPath(target).parts:
+        depth += -1 if part == ".." else 1
+        if depth < 0:
+            break
+    if depth < 0:
+        raise Refused(f"it holds a link that leaves it, {name!r} to {target!r}")
+
+
+def unpack_zip(archive: Path, folder: Path) -> None:
+    """Unpack a zip archive, with the mode bits that it records."""
+    with zipfile.ZipFile(archive) as opened:
+        for member in opened.infolist():
+            check_member(member.filename)
+            path = Path(opened.extract(member, folder))
+            if not member.is_dir() and (member.external_attr >> 16) & 0o100:
+                path.chmod(0o755)
+
+
+def unpack(info: dict[str, Any], folder: Path) -> None:
+    """Unpack the sdist and make its only folder *folder*.
+
+    :raises Refused: where it has more than one folder at its top, or members that leave it.
+    """
+    scratch = folder.with_name(folder.name + ".unpacked")
+    scratch.mkdir()
+    archive = Path(info["sdist"])
+    (unpack_zip if info["filename"].endswith(".zip") else unpack_tar)(archive, scratch)
+    tops = sorted(scratch.iterdir())
+    if len(tops) != 1 or not tops[0].is_dir() or tops[0].is_symlink():
+        raise Refused(f"at its top there is not exactly one folder: {[top.name for top in tops][:5]!r}")
+    tops[0].rename(folder)
+
+
+def main() -> int:
+    """Run the command; an archive that cannot be unpacked is one line on stderr."""
+    info = json.loads(Path(sys.argv[1]).read_text())
+    try:
+        unpack(info, Path(sys.argv[2]))
+    except (Refused, tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
+        print(f"mach: cannot unpack {info['filename']!r}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
