@@ -29,15 +29,17 @@ _SETUPTOOLS = parse_requirement("setuptools>=70.1", _TOOLS_ORIGIN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Locking:
-    """What came out of one run: a lock, or the facts that it lacks."""
+    """What came out of one run: a lock, the facts that it lacks, or why there is no answer."""
 
-    lock: Lock | None
-    needs: tuple[PageNeed | MetadataNeed, ...]
+    lock: Lock | None = None
+    failure: NoSolution | None = None
+    """Why there is no answer; never set together with needs."""
+    needs: tuple[PageNeed | MetadataNeed, ...] = ()
     """In the order of asking; empty where there is a lock."""
     reading: Reading
-    warnings: tuple[str, ...]
-    rounds: int
-    conflicts: int
+    warnings: tuple[str, ...] = ()
+    rounds: int = 0
+    conflicts: int = 0
 
 
 class _Run:
@@ -137,7 +139,6 @@ def make_lock(
     :param nixpkgs: the pinned nixpkgs, recorded in the lock.
     :param snapshot: the snapshot's id, recorded in the lock; only where the user pinned one.
     :param rounds: search budget for each target and mode.
-    :raises NoSolution: where there is no answer, with the reason.
     :raises InputError: ``unknown-platform`` and its kin, ``hash-missing``.
     :raises DataError: ``no-hash``.
     """
@@ -168,16 +169,13 @@ def make_lock(
             solved.append((target, outcome))
             earlier = {p.project: (p.version, p.provider) for p in outcome.pins} | earlier
     if failure is not None and not run.reading.needs:
-        raise failure
+        return Locking(failure=failure, reading=run.reading)
     tools = _solve_tools(run, targets, solved)
     if run.reading.needs:
-        return Locking(
-            lock=None, needs=tuple(run.reading.needs), reading=run.reading, warnings=(), rounds=0, conflicts=0
-        )
+        return Locking(needs=tuple(run.reading.needs), reading=run.reading)
     lock = _compose(run, solved, tools, nixpkgs, snapshot)
     return Locking(
         lock=lock,
-        needs=(),
         reading=run.reading,
         warnings=tuple(dict.fromkeys(w for _, s in solved for w in s.warnings)),
         rounds=sum(s.rounds for _, s in solved),

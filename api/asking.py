@@ -1,0 +1,200 @@
+"""From what a user typed, or a client sent, to a request: files, arguments and options merged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from resolver.errors import InputError
+from resolver.interpreters import DEFAULT_PYTHON, full_python
+from resolver.policy import PREFERENCES, parse_providers
+from resolver.requirement import Request, Requirement, parse_requirement
+from resolver.requirements_txt import RequirementsFile, parse_requirements_file, parse_requirements_text
+
+if TYPE_CHECKING:
+    from crawler.settings import IndexSettings
+
+__all__ = ["Asked", "Choices", "ask", "parse_as_of", "this_system"]
+
+Reader = Callable[[str, str], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """Options of one command or one HTTP request, as they were given."""
+
+    python: str | None = None
+    systems: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    prefer: str = "provider"
+    pre: bool = False
+    as_of: str | None = None
+    index_url: str | None = None
+    extra_index_urls: tuple[str, ...] = ()
+    require_hashes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request, the indexes to fetch from, and what the user should be told about both."""
+
+    request: Request
+    settings: IndexSettings
+    notes: tuple[str, ...]
+    details: tuple[str, ...]
+
+
+def this_system() -> str:
+    """Return the Nix system name of the machine that mach runs on.
+
+    :raises InputError: ``unknown-machine`` where Nix has no name for it.
+    """
+    machine = os.uname()
+    cpu = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}.get(machine.machine)
+    kernel = {"Linux": "linux", "Darwin": "darwin"}.get(machine.sysname)
+    if cpu is None or kernel is None:
+        raise InputError(
+            "unknown-machine",
+            f"this machine ({machine.sysname} {machine.machine}) is no platform that mach knows",
+            hint="name the platform, for example --platform x86_64-linux",
+        )
+    return f"{cpu}-{kernel}"
+
+
+def parse_as_of(text: str) -> int:
+    """Return the UTC seconds since 1970 that *text* names; a bare date means its 00:00.
+
+    :param text: ``2024-05-01``, ``2024-05-01T12:00:00Z`` or with another offset; without one it is UTC.
+    :raises InputError: ``invalid-date``.
+    """
+    try:
+        if len(text) == len("2024-05-01"):
+            moment = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
+        else:
+            moment = datetime.fromisoformat(text)
+            moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        seconds = int(moment.timestamp())
+    except (ValueError, OverflowError) as error:
+        raise InputError(
+            "invalid-date", f"{text[:60]!r} is not a date", hint="write 2024-05-01 or 2024-05-01T12:00:00Z (UTC)"
+        ) from error
+    return seconds
+
+
+def ask(
+    *,
+    arguments: Sequence[str] = (),
+    files: Sequence[str] = (),
+    constraint_files: Sequence[str] = (),
+    texts: Mapping[str, str] | None = None,
+    choices: Choices,
+    read: Reader | None,
+    environ: Mapping[str, str] | None = None,
+) -> Asked:
+    """Return the request that these inputs make together.
+
+    :param arguments: requirements given one by one.
+    :param files: requirements files, read through *read*.
+    :param constraint_files: files whose requirements only constrain (``-c``).
+    :param texts: requirements files given as text, by the name that messages shall show.
+    :param read: gives the text of a path; None refuses every path (a service).
+    :param environ: for ``${NAME}`` in files and for pip's configuration.
+    :raises InputError: with the origin of what is wrong.
+    """
+    environ = os.environ if environ is None else environ
+    parsed: list[RequirementsFile] = []
+    for name in files:
+        assert read is not None, "files are given where they can be read"
+        parsed.append(parse_requirements_file(name, read, environment=environ))
+    for name, text in (texts or {}).items():
+        parsed.append(parse_requirements_text(text, name, read=read, environment={}))
+    for name in constraint_files:
+        parsed.append(parse_requirements_text(f"-c {name}", "command line", read=read, environment={}))
+    requirements = [parse_requirement(text, f"argument {text!r}") for text in arguments]
+    for requirement in requirements:
+        if requirement.url is not None:
+            raise InputError(
+                "direct-reference-unsupported",
+                f"{requirement.project} is asked for by its URL",
+                context=[f"at {requirement.origin}"],
+                hint="this version of mach resolves projects of indexes only; name the project and a version",
+            )
+    constraints: list[Requirement] = []
+    for file in parsed:
+        requirements += file.requirements
+        constraints += file.constraints
+    if not requirements:
+        raise InputError(
+            "empty-request",
+            "nothing is asked for: there is no requirement",
+            context=[f"read: {name}" for name in files],
+            hint="name a project (`mach gen requests`) or a file (`mach gen -r requirements.txt`)",
+        )
+    notes = [note for file in parsed for note in file.notes]
+    settings = _settings(choices, parsed, environ)
+    request = Request(
+        requirements=tuple(requirements),
+        constraints=tuple(constraints),
+        indexes=settings.indexes,
+        python=full_python(choices.python or DEFAULT_PYTHON),
+        systems=tuple(sorted(set(choices.systems or (this_system(),)))),
+        providers=_providers(choices, parsed, requirements),
+        prefer=_prefer(choices.prefer),
+        prereleases=choices.pre or any(file.pre for file in parsed),
+        as_of=None if choices.as_of is None else parse_as_of(choices.as_of),
+        require_hashes=choices.require_hashes or any(file.require_hashes for file in parsed),
+    )
+    return Asked(request=request, settings=settings, notes=tuple(dict.fromkeys(notes)), details=settings.left_out)
+
+
+def _prefer(text: str) -> str:
+    if text not in PREFERENCES:
+        raise InputError(
+            "invalid-preference", f"{text[:60]!r} is no value of --prefer", hint=f"use {' or '.join(PREFERENCES)}"
+        )
+    return text
+
+
+def _settings(choices: Choices, files: Sequence[RequirementsFile], environ: Mapping[str, str]) -> IndexSettings:
+    """Return the indexes: options go before files, and both before pip's configuration."""
+    from crawler.settings import read_index_settings
+
+    index_url = choices.index_url
+    for file in files:
+        index_url = index_url or file.index_url
+    extra = [*choices.extra_index_urls]
+    for file in files:
+        extra += [url for url in file.extra_index_urls if url not in extra]
+    return read_index_settings(index_url=index_url, extra_index_urls=extra or None, environ=environ)
+
+
+def _providers(
+    choices: Choices, files: Sequence[RequirementsFile], requirements: Sequence[Requirement]
+) -> dict[str, tuple[str, ...]]:
+    """Return the provider lists after ``--no-binary`` and ``--only-binary`` of the files took theirs away."""
+    providers = parse_providers(choices.providers)
+    named = {name for file in files for name in (*file.only_binary, *file.no_binary)}
+    if not named:
+        return providers
+    everyone = ":all:" in named
+    projects = {str(r.project) for r in requirements} | {n for n in named if not n.startswith(":")}
+    for key in ["_default", *sorted(projects | (providers.keys() - {"_default"}))]:
+        probe = ":any:" if key == "_default" else key
+        if key == "_default" and not everyone:
+            continue
+        order = providers.get(key) or providers["_default"]
+        wheels = all(file.allows_wheels(probe) for file in files)
+        sdists = all(file.allows_sdists(probe) for file in files)
+        kept = tuple(p for p in order if (p != "wheel" or wheels) and (p != "sdist" or sdists))
+        if not kept:
+            raise InputError(
+                "no-provider-left",
+                f"--no-binary, --only-binary and --providers leave nothing for {key.replace('_default', 'every project')}",
+                hint="allow wheels or sdists",
+            )
+        if key == "_default" or kept != providers["_default"]:
+            providers[key] = kept
+    return providers

@@ -1,0 +1,194 @@
+"""Resolving with a catalog that fills itself: run, fetch what is missing, run afresh."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from db.catalog import CatalogHandle, Freshness, Reader
+from resolver.catalog import MetadataNeed, PageNeed
+from resolver.errors import DataError, MachError, Unavailable
+from resolver.locking import Locking
+from resolver.names import NormalizedName
+
+from .notices import Notices
+
+if TYPE_CHECKING:
+    from crawler.fill import Request as FetchRequest
+    from crawler.settings import IndexSettings
+    from db.facts import Fact, MetadataFact, PageFact
+
+    Ahead = Callable[[PageFact | MetadataFact], Iterable[FetchRequest]]
+
+__all__ = ["DEFAULT_MAX_AGE", "Filling"]
+
+#: Seconds after which a project page that a resolution reads is asked for again (the index's own cache time).
+DEFAULT_MAX_AGE = 600
+#: Runs that a single resolution may take before something is clearly wrong.
+_MOST_RUNS = 500
+
+
+@dataclass(slots=True, kw_only=True)
+class Filling:
+    """Fetches the facts that runs ask for, into one catalog.
+
+    :ivar handle: the open catalog.
+    :ivar settings: indexes and how to reach them; called only when something is fetched.
+    :ivar max_age: seconds; older pages that a run reads are revalidated, each once.
+    :ivar offline: nothing is ever fetched.
+    :ivar generation: the state to read, None for the newest.
+    """
+
+    handle: CatalogHandle
+    settings: Callable[[], IndexSettings]
+    notices: Notices
+    offline: bool = False
+    max_age: int = DEFAULT_MAX_AGE
+    generation: int | None = None
+    clock: Callable[[], float] = time.time
+    _checked: set[tuple[str, NormalizedName]] = field(default_factory=set)
+
+    def run(self, attempt: Callable[[Reader], Locking], ahead: Callable[[], Ahead] | None = None) -> Locking:
+        """Return the first outcome of *attempt* that needs no more facts.
+
+        Each run starts afresh on the newest state; only the last one counts, so that a
+        catalog that was empty and one that was full give the same answer.
+
+        :param ahead: makes the guess at what is needed next; called once a batch.
+        :raises DataError: ``not-covered`` where facts are missing and nothing may be fetched.
+        :raises Unavailable: where a needed fact cannot be fetched.
+        """
+        for _ in range(_MOST_RUNS):
+            reader = self.handle.reader(self.generation)
+            outcome = attempt(reader)
+            if outcome.needs:
+                if self.offline:
+                    raise _not_covered(outcome, reader)
+                self._fetch_needs(outcome, reader, ahead)
+            elif self.offline or not self._revalidate(outcome):
+                return outcome
+        raise Unavailable(
+            "filling-does-not-end",
+            f"facts were still missing after {_MOST_RUNS} rounds of fetching",
+            hint="the index may be changing all the time; pin a snapshot and use --snapshot",
+        )
+
+    # ---- missing facts
+
+    def _fetch_needs(self, outcome: Locking, reader: Reader, ahead: Callable[[], Ahead] | None) -> None:
+        from crawler.fill import MetadataRequest, PageRequest
+
+        ids = [need.file_id for need in outcome.needs if isinstance(need, MetadataNeed)]
+        files = reader.file_facts(ids)
+        requests: dict[FetchRequest, None] = {}
+        for need in outcome.needs:
+            if isinstance(need, PageNeed):
+                self._checked.add((need.index, need.project))
+                requests[PageRequest(index=need.index, project=need.project)] = None
+            else:
+                file = files[need.file_id]
+                requests[
+                    MetadataRequest(index=need.index, project=need.project, file=file, whole=file.sha256 is None)
+                ] = None
+        errors = self._fetch(requests, None if ahead is None else ahead())
+        failed = [errors[request] for request in requests if request in errors]
+        if failed:
+            raise failed[0]
+
+    def _fetch(self, requests: Iterable[FetchRequest], ahead: Ahead | None) -> Mapping[FetchRequest, MachError]:
+        """Fetch and publish; return the errors. What arrived is kept whatever else fails."""
+        from crawler.client import Client, Manners
+        from crawler.fill import fill
+        from db.facts import AbsenceFact, PageFact
+        from db.writer import publish
+
+        def tell(done: int, total: int, fact: Fact | None) -> None:
+            if isinstance(fact, PageFact | AbsenceFact):
+                self._checked.add((fact.index, fact.project))
+            self.notices.progress(done, total, "" if fact is None else fact.project)
+
+        with Client(self.settings(), Manners.interactive()) as client:
+            result = fill(requests, client=client, ahead=ahead, progress=tell)
+        for skipped in result.skipped:
+            self.notices.detail(str(skipped))
+        if result.facts:
+            publish(self.handle, result.facts)
+        return result.errors
+
+    # ---- freshness
+
+    def _revalidate(self, outcome: Locking) -> bool:
+        """Ask again for pages that the run read and that are too old; return whether the catalog learned anything."""
+        now = self.clock()
+        by_index: dict[str, list[NormalizedName]] = {}
+        for index, project in outcome.reading.pages_asked():
+            if (index, project) not in self._checked:
+                by_index.setdefault(index, []).append(project)
+        stale: list[tuple[str, NormalizedName, Freshness | None]] = []
+        for index, projects in by_index.items():
+            known = self.handle.freshness(index, projects)
+            for project in projects:
+                fresh = known.get(project)
+                if fresh is None or now - fresh.checked_at > self.max_age:
+                    stale.append((index, project, fresh))
+                    self._checked.add((index, project))
+        if not stale:
+            return False
+        from crawler.fill import PageRequest
+
+        requests: dict[FetchRequest, int] = {}
+        for index, project, fresh in stale:
+            request = PageRequest(
+                index=index,
+                project=project,
+                etag=fresh.etag if fresh else None,
+                last_modified=fresh.last_modified if fresh else None,
+                last_serial=fresh.last_serial if fresh else None,
+            )
+            requests[request] = fresh.checked_at if fresh else 0
+        before = self.handle.generation()
+        errors = self._fetch(requests, None)
+        if errors:
+            oldest = min(requests[r] for r in errors if r in requests)
+            first = next(iter(errors.values()))
+            age = f"up to {_age(now - oldest)} old" if oldest else "of unknown age"
+            self.notices.warn(
+                f"{len(errors)} of {len(requests)} project pages could not be checked ({first.message}); "
+                f"answering from facts that are {age}"
+            )
+        return self.handle.generation() != before
+
+
+def _age(seconds: float) -> str:
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{int(seconds)} seconds"
+
+
+def _not_covered(outcome: Locking, reader: Reader) -> DataError:
+    pages = [need for need in outcome.needs if isinstance(need, PageNeed)]
+    metadata = [need for need in outcome.needs if isinstance(need, MetadataNeed)]
+    files = reader.file_facts(need.file_id for need in metadata)
+    lines = [f"the page of {need.project} on {need.index}" for need in pages]
+    lines += [f"the metadata of {files[need.file_id].filename}" for need in metadata]
+    shown = lines[:10]
+    if len(lines) > len(shown):
+        shown.append(f"and {len(lines) - len(shown)} more")
+    names = sorted({need.project for need in outcome.needs})
+    few = " ".join(names[:8]) + (" …" if len(names) > 8 else "")
+    return DataError(
+        "not-covered",
+        f"the catalog does not have {len(lines)} fact{'s' if len(lines) > 1 else ''} that the answer takes",
+        context=[f"missing: {line}" for line in shown],
+        hint=f"run the command once without --offline and --snapshot, or `mach crawl {few}` first",
+        details={
+            "pages": [{"index": n.index, "project": n.project} for n in pages],
+            "metadata": [
+                {"index": n.index, "project": n.project, "filename": files[n.file_id].filename} for n in metadata
+            ],
+        },
+    )

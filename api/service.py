@@ -1,0 +1,197 @@
+"""The use cases: what the command line and HTTP do alike, on values, without printing or exiting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from db.catalog import CatalogHandle, Reader, open_catalog
+from resolver.errors import InputError
+from resolver.lock import Lock, Nixpkgs, parse_lock, render_lock
+from resolver.locking import Locking, make_lock
+from resolver.names import NormalizedName
+from resolver.policy import Policy
+from resolver.requirement import Request
+from resolver.target import make_target
+
+from .asking import Asked
+from .filling import DEFAULT_MAX_AGE, Filling
+from .notices import Notices
+
+if TYPE_CHECKING:
+    from .filling import Ahead
+
+__all__ = ["CatalogChoices", "Locked", "Upgrade", "lock_request", "problems_of", "render_nix"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogChoices:
+    """Which catalog to use, which state of it, and whether it may be filled."""
+
+    db: str | None = None
+    """File or URL; None for the user's own."""
+    snapshot: str | None = None
+    """Snapshot id, unambiguous prefix or name; nothing is fetched then."""
+    offline: bool = False
+    max_age: int = DEFAULT_MAX_AGE
+    """Seconds; 0 revalidates every page that is read (``--refresh``)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade:
+    """Which pins of an existing lock are not kept."""
+
+    everything: bool = False
+    projects: frozenset[str] = frozenset()
+    """Normalised names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """A lock and how it came about."""
+
+    lock: Lock
+    reused: bool
+    """The existing lock satisfies the request and was taken as it is."""
+    rounds: int = 0
+    conflicts: int = 0
+
+    @property
+    def text(self) -> str:
+        """The text of ``mach.lock``."""
+        return render_lock(self.lock)
+
+
+def lock_request(
+    asked: Asked,
+    catalog: CatalogChoices,
+    notices: Notices,
+    *,
+    old: Lock | None = None,
+    upgrade: Upgrade | None = None,
+    nixpkgs: Nixpkgs | None = None,
+) -> Locked:
+    """Return a lock for what was asked.
+
+    An *old* lock that satisfies the request is returned as it is, without a catalog;
+    else its pins are preferences, so that little moves.
+
+    :raises NoSolution: with the reason.
+    :raises DataError: ``not-covered`` and what is wrong with a catalog.
+    :raises Unavailable: where an index or a database cannot be used.
+    """
+    for note in asked.notes:
+        notices.warn(note)
+    for line in asked.details:
+        notices.detail(line)
+    request = asked.request
+    nixpkgs = nixpkgs or (old.nixpkgs if old is not None else None)
+    if old is not None and _still_good(old, request, catalog, upgrade, nixpkgs):
+        return Locked(lock=old, reused=True)
+    with open_catalog(catalog.db, create=not _offline(catalog), readonly=_offline(catalog)) as handle:
+        generation, snapshot = _snapshot(handle, catalog.snapshot)
+        filling = Filling(
+            handle=handle,
+            settings=lambda: asked.settings,
+            notices=notices,
+            offline=_offline(catalog),
+            max_age=catalog.max_age,
+            generation=generation,
+        )
+        preferences = _preferences(old, upgrade or Upgrade())
+
+        def attempt(reader: Reader) -> Locking:
+            return make_lock(request, reader, preferences=preferences, nixpkgs=nixpkgs, snapshot=snapshot)
+
+        outcome = filling.run(attempt, lambda: _foresight(request, handle))
+    if outcome.failure is not None:
+        raise outcome.failure
+    assert outcome.lock is not None, "a run without needs and failure has a lock"
+    for warning in outcome.warnings:
+        notices.warn(warning)
+    return Locked(lock=outcome.lock, reused=False, rounds=outcome.rounds, conflicts=outcome.conflicts)
+
+
+def _offline(catalog: CatalogChoices) -> bool:
+    return catalog.offline or catalog.snapshot is not None
+
+
+def _still_good(
+    old: Lock, request: Request, catalog: CatalogChoices, upgrade: Upgrade | None, nixpkgs: Nixpkgs | None
+) -> bool:
+    if catalog.snapshot is not None or old.nixpkgs != nixpkgs:
+        return False
+    if upgrade is not None and (upgrade.everything or upgrade.projects):
+        return False
+    return not problems_of(old, request)
+
+
+def problems_of(lock: Lock, request: Request) -> list[str]:
+    """Return why *lock* does not satisfy *request*, one sentence each; empty where it does."""
+    from resolver.check import check_lock
+
+    return check_lock(lock, request)
+
+
+def _snapshot(handle: CatalogHandle, name: str | None) -> tuple[int | None, str | None]:
+    if name is None:
+        return None, None
+    from db.snapshot import resolve_snapshot, snapshot_id
+
+    generation = resolve_snapshot(handle, name)
+    return generation, snapshot_id(handle, generation)
+
+
+def _preferences(old: Lock | None, upgrade: Upgrade) -> dict[str, dict[str, tuple[str, str]]]:
+    if old is None or upgrade.everything:
+        return {}
+    return {
+        target.system: {
+            pin.name: (pin.version, pin.provider) for pin in target.pins if pin.name not in upgrade.projects
+        }
+        for target in old.targets
+    }
+
+
+def _foresight(request: Request, handle: CatalogHandle) -> Ahead:
+    """Return the guess at what comes next, which leaves out what the catalog knows already."""
+    from .foresight import Foresight
+
+    policy = Policy(
+        providers=request.providers, prefer=request.prefer, prereleases=request.prereleases, as_of=request.as_of
+    )
+    targets = [make_target(system, request.python) for system in request.systems]
+    extras: dict[NormalizedName, set[str]] = {}
+    for requirement in request.requirements:
+        if requirement.extras:
+            extras.setdefault(requirement.project, set()).update(requirement.extras)
+    index = request.indexes[0]
+    return Foresight(targets, policy, index, lambda projects: handle.freshness(index, projects), extras)
+
+
+def render_nix(lock: Lock) -> str:
+    """Return the self-contained Nix expression of *lock*.
+
+    :raises MachError: where Nix is installed and does not accept the text (a bug of mach).
+    """
+    from nix.expression import render_expression
+
+    return render_expression(lock)
+
+
+def read_lock(text: str, name: str) -> Lock:
+    """Return the lock that *text* holds.
+
+    :raises DataError: ``lock-invalid``, ``lock-too-new``.
+    """
+    return parse_lock(text, name)
+
+
+def require_lock(lock: Lock | None, name: str) -> Lock:
+    """Return *lock*.
+
+    :raises InputError: ``no-lock`` where there is none.
+    """
+    if lock is None:
+        raise InputError("no-lock", f"there is no {name}", hint="make one with `mach lock -r requirements.txt`")
+    return lock
