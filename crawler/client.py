@@ -13,7 +13,8 @@ from types import TracebackType
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 from urllib3.util.retry import Retry
 
 from resolver import __version__
@@ -282,21 +283,21 @@ class Client:
         """
         end = time.monotonic() + self.limits.seconds
         length = 0
-        pieces = response.iter_content(_CHUNK)
         while True:
             try:
-                piece = next(pieces, None)
-            except (requests.exceptions.Timeout, requests.exceptions.ConnectionError, TimeoutError) as error:
+                # read1 gives what is there; iter_content waits for a full piece, past any deadline
+                piece = response.raw.read1(_CHUNK, decode_content=True)
+            except (TimeoutError, ReadTimeoutError) as error:
                 shown = self._unreachable(response.url, what, error)
                 raise BrokenBody(shown.code, shown.message, context=shown.context, hint=shown.hint) from error
-            except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            except (HTTPError, OSError, ValueError) as error:
                 raise BrokenBody(
                     "index-garbage",
                     f"the answer for {what} breaks off after {length} bytes",
                     context=[f"at {describe_url(response.url)}"],
                     hint="try again, or name another index with --index-url",
                 ) from error
-            if piece is None:
+            if not piece:
                 return
             length += len(piece)
             if length > limit:
@@ -345,19 +346,24 @@ class Client:
 
 def _reason(error: BaseException) -> str:
     """Return why a request failed, in words and without addresses or credentials."""
-    if isinstance(error, _Cancelled):
-        return "it was interrupted"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "its certificate is not trusted"
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy does not answer"
-    if isinstance(error, requests.exceptions.Timeout | TimeoutError):
-        return "no answer in time"
+    said = {
+        _Cancelled: "it was interrupted",
+        requests.exceptions.SSLError: "its certificate is not trusted",
+        requests.exceptions.ProxyError: "the proxy does not answer",
+        requests.exceptions.Timeout: "no answer in time",
+        TimeoutError: "no answer in time",
+        UrllibTimeoutError: "no answer in time",
+    }
     cause: BaseException | None = error
-    while cause is not None:
+    for _ in range(10):
+        if cause is None:
+            break
+        for kind, words in said.items():
+            if isinstance(cause, kind):
+                return words
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
         inner = getattr(cause, "reason", None)
         arguments = [a for a in cause.args if isinstance(a, BaseException)]
         cause = inner if isinstance(inner, BaseException) else arguments[0] if arguments else cause.__cause__
-    return type(error).__name__
+    return "the connection breaks"
