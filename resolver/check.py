@@ -1,0 +1,178 @@
+"""Whether a lock still answers a request: from the two alone, without a catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from packaging.version import Version
+
+from .dependencies import MarkerJudge
+from .lock import Lock, LockTarget, Pin
+from .lock_request import request_to_json
+from .requirement import Request, Requirement, parse_requirement
+from .target import make_target
+
+__all__ = ["check_graph", "check_lock"]
+
+
+def check_lock(lock: Lock, request: Request) -> list[str]:
+    """Return why *lock* does not answer *request*, a sentence each; an empty list where it does.
+
+    Every requirement that holds on a target is met there, with its extras and hashes; every
+    edge between pins is met; nothing is locked that nobody asks for. Indexes and
+    ``--prefer`` are no part of it: they say how to find an answer, and this one was found.
+    """
+    problems = _check_targets(lock, request)
+    as_asked = lock.request.get("digest") == request_to_json(request)["digest"]
+    if not as_asked:
+        problems += _check_options(lock, request)
+    for target in lock.targets:
+        if target.system not in request.systems:
+            continue
+        python = request.python or target.python
+        judge = MarkerJudge(make_target(target.system, python).environment)
+        roots = [r for r in request.requirements if judge.holds(r.marker)]
+        constraints = [c for c in request.constraints if judge.holds(c.marker)]
+        shown = f"{target.system}: "
+        found = [*_check_demands(target, roots), *_check_pins(target, request, roots, constraints)]
+        problems += [shown + problem for problem in found]
+    return problems + _check_closures(lock)
+
+
+def check_graph(lock: Lock) -> list[str]:
+    """Return where the graph of *lock* contradicts itself, by the requirements that it records itself."""
+    problems = []
+    for target in lock.targets:
+        roots = [parse_requirement(text, "the lock's roots") for texts in target.roots.values() for text in texts]
+        problems += [f"{target.system}: {problem}" for problem in _check_demands(target, roots)]
+    return problems + _check_closures(lock)
+
+
+def _check_targets(lock: Lock, request: Request) -> list[str]:
+    locked = {target.system: target for target in lock.targets}
+    problems = []
+    for system in request.systems:
+        target = locked.get(system)
+        if target is None:
+            problems.append(f"it has no target {system}")
+        elif request.python and not _covers(target, request.python):
+            low, high = target.python_interval
+            problems.append(
+                f"{system}: it was resolved for Python {target.python} and holds from {low} to below {high}, "
+                f"not for {request.python}"
+            )
+    problems += [f"the target {system} is not asked for" for system in locked if system not in request.systems]
+    return problems
+
+
+def _covers(target: LockTarget, python: str) -> bool:
+    low, high = target.python_interval
+    return Version(low) <= Version(python) < Version(high)
+
+
+def _check_options(lock: Lock, request: Request) -> list[str]:
+    """Return what options of *request* the lock was not made with and cannot be shown to meet."""
+    recorded = lock.request
+    problems = []
+    wanted = request_to_json(request)["as-of"]
+    had = recorded.get("as-of")
+    if wanted is not None and (not isinstance(had, str) or had > wanted):
+        made = f"as of {had}" if had else "without --as-of"
+        problems.append(f"it was resolved {made}, and {wanted} is asked for")
+    if recorded.get("prereleases") and not request.prereleases:
+        problems += [
+            f"{target.system}: {pin.name} {pin.version} is a pre-release that --pre let in"
+            for target in lock.targets
+            for pin in target.pins
+            if Version(pin.version).is_prerelease
+        ]
+    return problems
+
+
+def _check_demands(target: LockTarget, roots: Sequence[Requirement]) -> list[str]:
+    """Walk from *roots* over the edges of *target*; return what is not met, and what nothing leads to."""
+    pins = {pin.name: pin for pin in target.pins}
+    problems: list[str] = []
+    extras: dict[str, set[str]] = {}
+    demands = list(roots)
+    reached: set[str] = set()
+    while demands:
+        demand = demands.pop(0)
+        pin = pins.get(demand.project)
+        if pin is None:
+            problems.append(f"{_stated(demand)} is not locked at all")
+            continue
+        extras.setdefault(pin.name, set()).update(demand.extras)
+        problems += _check_demand(pin, demand)
+        if pin.name not in reached:
+            reached.add(pin.name)
+            origin = f"{pin.name} {pin.version}"
+            demands += [parse_requirement(text, origin) for texts in pin.dependencies.values() for text in texts]
+    for pin in target.pins:
+        if pin.name not in reached:
+            problems.append(f"{pin.name} {pin.version} is locked and nothing asks for it any more")
+            continue
+        asked = extras[pin.name]
+        for extra in sorted(asked - set(pin.extras)):
+            problems.append(f"{pin.name} {pin.version} is locked without the extra {extra!r}, which is asked for")
+        for extra in sorted(set(pin.extras) - asked):
+            problems.append(f"{pin.name} {pin.version} is locked with the extra {extra!r}, which nothing asks for")
+    return problems
+
+
+def _check_demand(pin: Pin, demand: Requirement) -> list[str]:
+    if demand.url is not None:
+        return [f"{_stated(demand)} names a URL, and {pin.name} {pin.version} is locked from an index"]
+    # whether a pre-release may be taken was decided when it was; here only the version counts
+    if demand.specifier.contains(pin.version, prereleases=True):
+        return []
+    return [f"{pin.name} {pin.version} is locked and does not satisfy {_stated(demand)}"]
+
+
+def _check_pins(
+    target: LockTarget, request: Request, roots: Iterable[Requirement], constraints: Iterable[Requirement]
+) -> list[str]:
+    """Return what the request's constraints, hashes and providers refuse among the pins of *target*."""
+    problems = []
+    bound: dict[str, list[Requirement]] = {}
+    for constraint in constraints:
+        bound.setdefault(constraint.project, []).append(replace(constraint, extras=()))
+    hashes = _given_hashes([*roots, *(c for some in bound.values() for c in some)])
+    for pin in target.pins:
+        for constraint in bound.get(pin.name, ()):
+            problems += _check_demand(pin, constraint)
+        allowed = request.providers.get(pin.name) or request.providers.get("_default")
+        if allowed and pin.provider not in allowed:
+            problems.append(
+                f"{pin.name} {pin.version} is locked from the provider {pin.provider}, which is not allowed"
+            )
+        given = hashes.get(pin.name)
+        if given is None and request.require_hashes:
+            problems.append(f"{pin.name} {pin.version} has no --hash, and --require-hashes is set")
+        elif given is not None and f"sha256:{pin.artifact.sha256}" not in given:
+            problems.append(f"{pin.artifact.filename} has none of the hashes that are given for {pin.name}")
+    return problems
+
+
+def _given_hashes(requirements: Iterable[Requirement]) -> Mapping[str, frozenset[str]]:
+    """Return the hashes given for each project; several lines narrow each other."""
+    answer: dict[str, frozenset[str]] = {}
+    for requirement in requirements:
+        if requirement.hashes:
+            given = frozenset(requirement.hashes)
+            answer[requirement.project] = answer.get(requirement.project, given) & given
+    return answer
+
+
+def _check_closures(lock: Lock) -> list[str]:
+    used = {pin.build for target in lock.targets for pin in target.pins}
+    return [
+        f"the build closure {digest} is locked and no sdist needs it"
+        for digest in lock.build_closures
+        if digest not in used
+    ]
+
+
+def _stated(demand: Requirement) -> str:
+    return f"{replace(demand, marker=None)} ({demand.origin})"

@@ -1,0 +1,124 @@
+"""A lock in other tools' forms: lines of requirements.txt, and ``pylock.toml`` (PEP 751)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from packaging.markers import Marker
+from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from .errors import InputError
+from .lock import LockTarget, Pin
+from .names import normalize_project
+from .target import make_target
+
+__all__ = ["to_pylock", "to_requirements"]
+
+
+def to_requirements(target: LockTarget, *, hashes: bool = False) -> str:
+    """Return ``NAME==VERSION`` lines sorted by name; pip installs them with ``--no-deps``.
+
+    :param hashes: with the SHA-256 of the locked file, for ``--require-hashes``.
+    """
+    tail = " \\\n    --hash=sha256:{}" if hashes else ""
+    return "".join(f"{pin.name}=={pin.version}{tail.format(pin.artifact.sha256)}\n" for pin in target.pins)
+
+
+def to_pylock(targets: Sequence[LockTarget]) -> str:
+    """Return a ``pylock.toml`` (PEP 751) for all of *targets*, at least one.
+
+    A release that not all targets share carries the marker of those that have it. Build
+    closures have no place in the form and are left out.
+
+    :raises InputError: ``not-in-pylock`` where PEP 751 cannot express a pin.
+    """
+    markers = [_marker(target, targets) for target in targets]
+    groups: dict[tuple[str, str, str], dict[int, Pin]] = {}
+    for number, target in enumerate(targets):
+        for pin in target.pins:
+            groups.setdefault((pin.name, pin.version, pin.provider), {})[number] = pin
+    lows = [Version(target.python_interval[0]) for target in targets]
+    highs = [Version(target.python_interval[1]) for target in targets]
+    try:
+        pylock = Pylock(
+            lock_version=Version("1.0"),
+            environments=[Marker(text) for text in markers],
+            requires_python=SpecifierSet(f">={min(lows)},<{max(highs)}"),
+            created_by="mach",
+            packages=[
+                _package(pins, targets, None if len(pins) == len(targets) else " or ".join(markers[n] for n in pins))
+                for _, pins in sorted(groups.items())
+            ],
+        )
+        pylock.validate()
+    except PylockValidationError as error:
+        raise InputError(
+            "not-in-pylock",
+            f"pylock.toml cannot express this lock: {error}",
+            hint="take --format requirements",
+        ) from error
+    return _render(pylock.to_dict())
+
+
+def _marker(target: LockTarget, targets: Sequence[LockTarget]) -> str:
+    environment = make_target(target.system, target.python).environment
+    parts = [f'{key} == "{environment[key]}"' for key in ("sys_platform", "platform_machine")]
+    if len({other.python_interval for other in targets}) > 1:
+        low, high = target.python_interval
+        parts += [f'python_full_version >= "{low}"', f'python_full_version < "{high}"']
+    return " and ".join(parts)
+
+
+def _package(pins: Mapping[int, Pin], targets: Sequence[LockTarget], marker: str | None) -> Package:
+    first = next(iter(pins.values()))
+    artifacts = {pin.artifact.sha256: pin.artifact for pin in pins.values()}
+    files: list[dict[str, Any]] = [
+        {"name": a.filename, "url": a.url, "size": a.size, "hashes": {"sha256": a.sha256}}
+        for a in sorted(artifacts.values(), key=lambda a: a.filename)
+    ]
+    edges = sorted(
+        {
+            (other.name, other.version)
+            for number, pin in pins.items()
+            for other in targets[number].pins
+            if other.name in pin.dependencies and other.name != pin.name
+        }
+    )
+    if first.provider == "sdist" and len(files) > 1:
+        raise PylockValidationError(f"{first.name} {first.version} has another sdist for each target")
+    return Package(
+        name=normalize_project(first.name),
+        version=Version(first.version),
+        marker=None if marker is None else Marker(marker),
+        dependencies=[{"name": name, "version": version} for name, version in edges] or None,
+        wheels=[PackageWheel(**file) for file in files] if first.provider == "wheel" else None,
+        sdist=PackageSdist(**files[0]) if first.provider == "sdist" else None,
+    )
+
+
+def _render(value: Mapping[str, Any]) -> str:
+    """Return the TOML text of a pylock's dictionary: its own keys, then one table for each package."""
+    lines = [f"{key} = {_literal(item)}" for key, item in value.items() if key != "packages"]
+    for package in value["packages"]:
+        lines += ["", "[[packages]]"]
+        lines += [f"{key} = {_literal(item, broken=key == 'wheels')}" for key, item in package.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _literal(value: object, *, broken: bool = False) -> str:
+    """Return *value* as a TOML value on one line, or a list with one item a line where *broken*."""
+    if isinstance(value, str):
+        # TOML's basic strings are JSON's, but for DEL, which TOML wants escaped
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_literal(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, Sequence):
+        items = [_literal(item) for item in value]
+        return "[\n" + "".join(f"    {item},\n" for item in items) + "]" if broken else f"[{', '.join(items)}]"
+    raise TypeError(f"no TOML value: {type(value).__name__}")
