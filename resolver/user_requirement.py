@@ -70,7 +70,8 @@ def refuse_direct(text: str, origin: str) -> InputError:
     """Return the error that refuses *text*, a direct reference at *origin*."""
     hint = "name a project of an index instead: NAME==VERSION"
     with suppress(InvalidRequirement, ValueError, RecursionError):
-        hint = f"name a project of an index instead: {normalize_project(Pep508(text).name)}==VERSION"
+        if (parsed := Pep508(text)).url is not None:
+            hint = f"name a project of an index instead: {normalize_project(parsed.name)}==VERSION"
     return InputError(
         "direct-reference-unsupported",
         f"{origin}: {redact(text)!r} is a URL, a version control address or a path, which mach does not take yet",
