@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import base64
 import csv
-import gzip
 import hashlib
 import io
 import re
-import tarfile
-import zipfile
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import distribution
 from pathlib import PurePosixPath
+from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from .archives import tar_gz, zip_up
 from .sources import IN_TREE_BACKEND, setup_script, setuptools_project
 
 __all__ = ["Dist", "make_sdist", "make_wheel", "wheel_from_installed"]
 
 Content = bytes | str
 Requires = Iterable[str]
-
-#: The first moment that a zip archive can hold; what reproducible builds use.
-EPOCH = 315532800
-ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +140,7 @@ def make_wheel(
         filename=filename or "-".join(parts) + ".whl",
         project=canonicalize_name(name),
         version=version,
-        content=_zip(members, modes),
+        content=zip_up(members, modes),
         metadata=metadata,
         requires_python=requires_python,
     )
@@ -199,7 +194,7 @@ def make_sdist(
     requires, grouped = list(requires), {k: list(v) for k, v in (extras or {}).items()}
     if files is None:
         files = {f"{_escape(name)}/__init__.py": f"__version__ = {version!r}\n"}
-    project = {
+    project: dict[str, Any] = {
         "name": name,
         "version": version,
         "requires": requires,
@@ -236,9 +231,9 @@ def make_sdist(
     if suffix == ".zip":
         if targets:
             raise ValueError("links need .tar.gz")
-        content = _zip(members, modes)
+        content = zip_up(members, modes)
     else:
-        content = _tar_gz(members, modes, targets)
+        content = tar_gz(members, modes, targets)
     return Dist(
         filename=filename or stem + suffix,
         project=canonicalize_name(name),
@@ -280,7 +275,7 @@ def wheel_from_installed(name: str) -> Dist:
         filename=f"{info.removesuffix('.dist-info')}-{interpreters}-none-any.whl",
         project=canonicalize_name(dist.metadata["Name"]),
         version=dist.version,
-        content=_zip(ordered, {}),
+        content=zip_up(ordered, {}),
         metadata=members[f"{info}/METADATA"],
         requires_python=dist.metadata["Requires-Python"],
     )
@@ -370,32 +365,4 @@ def _render_record(members: Mapping[str, bytes], record: str, wrong: Collection[
         digest = base64.urlsafe_b64encode(hashlib.sha256(seen).digest()).rstrip(b"=").decode()
         writer.writerow((path, f"sha256={digest}", len(content)))
     writer.writerow((record, "", ""))
-    return out.getvalue()
-
-
-def _zip(members: Mapping[str, bytes], modes: Mapping[str, int]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for path, content in members.items():
-            info = zipfile.ZipInfo(path, ZIP_TIME)
-            info.create_system = 3  # Unix, whatever this machine is
-            info.external_attr = (0o100000 | modes.get(path, 0o644)) << 16
-            archive.writestr(info, content, zipfile.ZIP_DEFLATED)
-    return out.getvalue()
-
-
-def _tar_gz(members: Mapping[str, bytes], modes: Mapping[str, int], links: Mapping[str, str]) -> bytes:
-    out = io.BytesIO()
-    with (
-        gzip.GzipFile(filename="", mode="wb", fileobj=out, mtime=EPOCH) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
-    ):
-        for path, content in members.items():
-            info = tarfile.TarInfo(path)
-            info.size, info.mtime, info.mode = len(content), EPOCH, modes.get(path, 0o644)
-            archive.addfile(info, io.BytesIO(content))
-        for path, target in links.items():
-            info = tarfile.TarInfo(path)
-            info.type, info.linkname, info.mtime, info.mode = tarfile.SYMTYPE, target, EPOCH, 0o777
-            archive.addfile(info)
     return out.getvalue()

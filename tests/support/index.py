@@ -13,23 +13,20 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import pytest
 from packaging.utils import canonicalize_name
 
 from .dists import Dist
-from .pages import HTML, JSON, PLAIN_HTML, Listed, choose_form, render_page, render_root
+from .pages import HTML, JSON, PLAIN_HTML, Listed, answer_page, choose_form, render_page, render_root
 from .serving import Answer, Asked, Behaviour, Server
 
 __all__ = ["FakeIndex", "IndexServer", "fake_index"]
 
 #: The default upload time of files: 2024-01-01T00:00:00Z and a second more for each file.
 FIRST_UPLOAD = 1704067200
-#: When a fake index is said to have begun; every change is one second later (Last-Modified).
-FIRST_CHANGE = 1735689600
 
 UNSET: Any = object()
 
@@ -57,6 +54,8 @@ class FakeIndex:
     :ivar last_modified: whether pages carry Last-Modified and answer If-Modified-Since.
     :ivar serials: whether pages carry X-PyPI-Last-Serial and ``_last-serial``.
     :ivar sidecars: the default of :meth:`add` for wheels; sdists have none by default.
+    :ivar sidecar_keys: what pages call sidecars: ``new`` (core-metadata, PEP 714), ``old``
+        (dist-info-metadata, PEP 658) or ``both``.
     :ivar password: (user, password) for HTTP basic authentication, or None.
     :ivar api_version: what pages state as the version of their form.
     """
@@ -72,6 +71,7 @@ class FakeIndex:
         self.last_modified = False
         self.serials = True
         self.sidecars: Literal["digest", "bare", "silent", "none"] = "digest"
+        self.sidecar_keys: Literal["both", "new", "old"] = "both"
         self.password: tuple[str, str] | None = None
         self.api_version = "1.1"
         self.serial = 1000
@@ -301,28 +301,14 @@ class FakeIndex:
             serial=serial if self.serials else None,
             api_version=self.api_version,
             mirror=self.form == "mirror",
+            sidecar_keys=self.sidecar_keys,
         )
         return self._page(asked, form, body, serial)
 
     def _page(self, asked: Asked, form: str, body: bytes, serial: int) -> Answer:
-        content_type = form if form == JSON else f"{form}; charset=utf-8"
-        headers = {"Content-Type": content_type, "Vary": "Accept", "Cache-Control": "max-age=600, public"}
-        if self.serials:
-            headers["X-PyPI-Last-Serial"] = str(serial)
-        if self.etags:
-            headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        changed = format_datetime(datetime.fromtimestamp(FIRST_CHANGE + serial, UTC), usegmt=True)
-        if self.last_modified:
-            headers["Last-Modified"] = changed
-        given = asked.headers.get("if-none-match")
-        if given is not None and self.etags:
-            known = [tag.strip().removeprefix("W/") for tag in given.split(",")]
-            fresh = headers["ETag"] in known or "*" in known
-        else:
-            fresh = self.last_modified and asked.headers.get("if-modified-since") == changed
-        if fresh:
-            return Answer(status=304, headers={k: v for k, v in headers.items() if k != "Content-Type"})
-        return Answer(status=200, headers=headers, body=body)
+        return answer_page(
+            asked, form, body, serial, etags=self.etags, last_modified=self.last_modified, serials=self.serials
+        )
 
     def _answer_file(self, asked: Asked) -> Answer:
         for state in self._projects.values():

@@ -50,7 +50,7 @@ def list_pure(
     ]
     if files is None:
         files = {f"{name.replace('-', '_').lower()}/__init__.py": f"__version__ = {version!r}\n"}
-    kept = {"filename": f"{name}-{version}-{tag}.whl", "dist_info": f"{name}-{version}.dist-info"}
+    kept: dict[str, Any] = {"filename": f"{name}-{version}-{tag}.whl", "dist_info": f"{name}-{version}.dist-info"}
     wheel = make_wheel(
         name,
         version,

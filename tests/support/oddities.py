@@ -1,25 +1,13 @@
-"""Projects that are there to be difficult: sdists, cycles, collisions, and hostile ones."""
+"""Projects that are there to be difficult: sdists, a cycle, collisions, old formats."""
 
 from __future__ import annotations
 
-from .dists import make_sdist, make_wheel
+from dataclasses import replace
+
+from .dists import make_sdist
 from .listings import Listing, console, list_pure
 
-__all__ = ["HOSTILE_TEXTS", "list_collisions", "list_cycle", "list_hostile", "list_sdists"]
-
-#: Texts made to break Nix, a shell, a terminal or a path; each leaves a visible trace where it is not inert.
-HOSTILE_TEXTS = {
-    "quotes": 'it\'s "quoted"',
-    "antiquotation": '${builtins.abort "nix ran this"}',
-    "indented-string-end": "'' + builtins.abort \"nix ran this\" + ''",
-    "backslash": "back\\slash\\n\\${x}",
-    "command": "$(touch /tmp/mach-was-here); `touch /tmp/mach-was-here`",
-    "newline": "two\nlines",
-    "carriage-return": "seen\rhidden",
-    "escape-sequence": "\x1b]0;owned\x07\x1b[2J\x1b[31mred",
-    "bidi": "abc\u202egnp.exe",
-    "dollars": "$$ $${x} ''${y} '''",
-}
+__all__ = ["list_collisions", "list_cycle", "list_old_formats", "list_sdists"]
 
 C_EXTENSION = """\
 #include <Python.h>
@@ -125,55 +113,20 @@ def list_collisions() -> list[Listing]:
     return found
 
 
-def list_hostile() -> list[Listing]:
-    """Return projects that try to become Nix code, a shell word, a terminal command or a path.
+def list_old_formats() -> list[Listing]:
+    """Return ``old-formats``: eggs, installers, other archives and a version that is not PEP 440's, as old pages list.
 
-    ``hostile-files``: members with the names of :data:`HOSTILE_TEXTS`, and a harmless module;
-    ``hostile-metadata``: METADATA with them; ``hostile-scripts``: entry points and scripts with
-    them; ``hostile-climb`` and ``hostile-root``: members outside of the wheel; ``hostile-link``:
-    an sdist with links that lead out; ``hostile-page``: a page with them in file names,
-    Requires-Python, yank reasons and URLs; ``hostile-name``: METADATA of another project.
+    Its last good release is 0.9 (``.tar.gz``); 0.8 is a ``.zip``.
     """
-    texts = list(HOSTILE_TEXTS.values())
-    files = {f"hostile_files/{text.replace('/', '_')}.txt": text for text in texts}
-    lines = [line for text in texts for line in (f"Requires-Dist: {_folded(text)}", f"Classifier: {_folded(text)}")]
-    scripts = {f"tool {text}".replace("\n", " ").replace("\r", " "): "hostile_scripts:main" for text in texts}
-    plain = {"hostile_scripts.py": console("hostile", "1.0")}
-    listings = [
-        Listing(dist=make_wheel("hostile-files", "1.0", files={"hostile_files/__init__.py": "X = 1\n", **files})),
-        Listing(dist=make_wheel("hostile-metadata", "1.0", metadata_lines=lines)),
-        Listing(dist=make_wheel("hostile-scripts", "1.0", files=plain, entry_points={"console_scripts": scripts})),
-        Listing(dist=make_wheel("hostile-climb", "1.0", files={"../../../hostile_climb.py": "X = 1\n"})),
-        Listing(dist=make_wheel("hostile-root", "1.0", files={"/tmp/hostile_root.py": "X = 1\n"})),
-        Listing(
-            dist=make_sdist(
-                "hostile-link", "1.0", links={"inside": "/etc", "up": "../../.."}, outside={"../hostile_link": "x"}
-            )
-        ),
-        Listing(dist=make_wheel("hostile-name", "1.0", metadata_name="requests", metadata_version_field="99")),
-        Listing(dist=make_wheel("hostile-page", "1.0")),
-    ]
-    for number, text in enumerate(texts):
-        bare = make_wheel("hostile-page", f"2.{number}")
-        named = make_wheel("hostile-page", f"3.{number}", filename=f"hostile_page-3.{number}-py3-none-any{text}.whl")
-        listings += [
-            Listing(dist=bare, options={"requires_python": text, "yanked": text}),
-            Listing(dist=named),
-        ]
-    for number, url in enumerate(
-        (
-            "file:///etc/passwd",
-            "javascript:alert(1)",
-            "http://user:secret@127.0.0.1:1/x.whl",
-            "../../../../x y.whl",
-            "http://127.0.0.1:1/${x}'\".whl",
-            "http://[::1/broken.whl",
-        )
-    ):
-        listings.append(Listing(dist=make_wheel("hostile-page", f"4.{number}"), options={"url": url}))
-    return listings
-
-
-def _folded(text: str) -> str:
-    """Return *text* as a header value can hold it: lines folded, as email has it."""
-    return text.replace("\r", "\r ").replace("\n", "\n ")
+    good = make_sdist("old-formats", "0.9", backend="legacy", filename="old-formats-0.9.tar.gz")
+    older = make_sdist("old-formats", "0.8", backend="legacy", suffix=".zip", filename="old-formats-0.8.zip")
+    names = (
+        "old_formats-0.9-py2.7.egg",
+        "old-formats-0.9.win32-py2.7.exe",
+        "old-formats-0.7.tar.bz2",
+        "old-formats-0.9-1.noarch.rpm",
+        "old-formats-2004d.tar.gz",
+        "old-formats.tar.gz",
+        "old_formats-0.9.whl",
+    )
+    return [Listing(dist=dist) for dist in (older, good, *(replace(good, filename=name) for name in names))]

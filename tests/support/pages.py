@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from html import escape
 from typing import Literal
 from urllib.parse import quote
 
 from .dists import Dist
+from .serving import Answer, Asked
 
-__all__ = ["HTML", "JSON", "Listed", "choose_form", "render_page", "render_root"]
+__all__ = ["HTML", "JSON", "Listed", "answer_page", "choose_form", "render_page", "render_root"]
 
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "application/vnd.pypi.simple.v1+html"
 PLAIN_HTML = "text/html"
 
 Sidecar = Literal["digest", "bare", "silent", "none"]
+SidecarKeys = Literal["both", "new", "old"]
+
+_NEW = {JSON: ["core-metadata"], HTML: ["data-core-metadata"]}
+_OLD = {JSON: ["dist-info-metadata"], HTML: ["data-dist-info-metadata"]}
+#: "both" has what a real index writes into JSON: the new key and, by an old mistake, HTML's old one.
+_KEYS = {
+    "new": _NEW,
+    "old": _OLD,
+    "both": {JSON: [*_NEW[JSON], *_OLD[HTML]], HTML: [*_NEW[HTML], *_OLD[HTML]]},
+}
+
+#: When a fake index is said to have begun; every change is one second later (Last-Modified).
+FIRST_CHANGE = 1735689600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +96,7 @@ def render_page(
     serial: int | None,
     api_version: str,
     mirror: bool,
+    sidecar_keys: SidecarKeys,
 ) -> bytes:
     """Return a project's page in *form*.
 
@@ -88,8 +105,8 @@ def render_page(
     """
     files = list(files)
     if form == JSON:
-        return _json_page(project, files, base, serial, api_version)
-    return _html_page(project, files, base, api_version, mirror)
+        return _json_page(project, files, base, serial, api_version, sidecar_keys)
+    return _html_page(project, files, base, api_version, mirror, sidecar_keys)
 
 
 def render_root(form: str, projects: Mapping[str, int], *, serial: int | None, api_version: str) -> bytes:
@@ -105,12 +122,38 @@ def render_root(form: str, projects: Mapping[str, int], *, serial: int | None, a
     return _html("Simple index", links, api_version)
 
 
+def answer_page(
+    asked: Asked, form: str, body: bytes, serial: int, *, etags: bool, last_modified: bool, serials: bool
+) -> Answer:
+    """Return 200 with *body* in *form*, or 304 where *asked* holds a validator that is still good."""
+    content_type = form if form == JSON else f"{form}; charset=utf-8"
+    headers = {"Content-Type": content_type, "Vary": "Accept", "Cache-Control": "max-age=600, public"}
+    if serials:
+        headers["X-PyPI-Last-Serial"] = str(serial)
+    if etags:
+        headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    changed = format_datetime(datetime.fromtimestamp(FIRST_CHANGE + serial, UTC), usegmt=True)
+    if last_modified:
+        headers["Last-Modified"] = changed
+    given = asked.headers.get("if-none-match")
+    if given is not None and etags:
+        known = [tag.strip().removeprefix("W/") for tag in given.split(",")]
+        fresh = headers["ETag"] in known or "*" in known
+    else:
+        fresh = last_modified and asked.headers.get("if-modified-since") == changed
+    if fresh:
+        return Answer(status=304, headers={k: v for k, v in headers.items() if k != "Content-Type"})
+    return Answer(status=200, headers=headers, body=body)
+
+
 def file_url(listed: Listed, base: str) -> str:
     """Return the URL that a page states for *listed*, without a fragment."""
     return listed.url if listed.url is not None else base + quote(listed.path)
 
 
-def _json_page(project: str, files: list[Listed], base: str, serial: int | None, api_version: str) -> bytes:
+def _json_page(
+    project: str, files: list[Listed], base: str, serial: int | None, api_version: str, sidecar_keys: SidecarKeys
+) -> bytes:
     meta: dict[str, object] = {"api-version": api_version}
     if serial is not None:
         meta["_last-serial"] = serial
@@ -131,14 +174,16 @@ def _json_page(project: str, files: list[Listed], base: str, serial: int | None,
         stated = _stated_sidecar(listed)
         if stated is not None:
             value: object = True if stated == "" else {"sha256": stated}
-            entry["core-metadata"] = entry["data-dist-info-metadata"] = value
+            entry |= dict.fromkeys(_KEYS[sidecar_keys][JSON], value)
         entries.append(entry)
     versions = list(dict.fromkeys(listed.dist.version for listed in files))
     body = {"meta": meta, "name": project, "versions": versions, "files": entries}
     return json.dumps(body).encode()
 
 
-def _html_page(project: str, files: list[Listed], base: str, api_version: str, mirror: bool) -> bytes:
+def _html_page(
+    project: str, files: list[Listed], base: str, api_version: str, mirror: bool, sidecar_keys: SidecarKeys
+) -> bytes:
     links = []
     for listed in files:
         fragment = "" if listed.sha256 is None else f"#sha256={listed.sha256}"
@@ -150,7 +195,7 @@ def _html_page(project: str, files: list[Listed], base: str, api_version: str, m
         stated = _stated_sidecar(listed)
         if stated is not None and not mirror:
             value = "true" if stated == "" else f"sha256={stated}"
-            attributes["data-core-metadata"] = attributes["data-dist-info-metadata"] = value
+            attributes |= dict.fromkeys(_KEYS[sidecar_keys][HTML], value)
         if mirror and listed.upload_time is not None:
             moment = datetime.fromtimestamp(listed.upload_time, UTC).replace(tzinfo=None)
             attributes["data-upload-time"] = moment.isoformat(timespec="microseconds") + "Z"

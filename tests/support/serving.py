@@ -10,7 +10,8 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,6 +35,8 @@ class Asked:
     """Seconds of the monotonic clock."""
     status: int | None = None
     """What was answered; None where the connection was closed instead."""
+    sent: int = 0
+    """Bytes of the body that was answered."""
 
     @property
     def basic_auth(self) -> tuple[str, str] | None:
@@ -109,6 +112,7 @@ class Server(ABC):
         self._asked: list[Asked] = []
         self._behaviours: dict[str, list[tuple[Behaviour, list[int]]]] = {}
         self._stopping = threading.Event()
+        self._at_once = self._most_at_once = 0
         self._connections: set[socket.socket] = set()
         self._http = _LoopbackServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
@@ -147,10 +151,17 @@ class Server(ABC):
         with self._lock:
             return tuple(self._asked)
 
+    @property
+    def most_at_once(self) -> int:
+        """The greatest number of requests that waited for an answer at one time."""
+        with self._lock:
+            return self._most_at_once
+
     def forget(self) -> None:
         """Forget the requests."""
         with self._lock:
             self._asked.clear()
+            self._most_at_once = self._at_once
 
     def behave(self, path: str, behaviour: Behaviour) -> None:
         """Apply *behaviour* to *path* (all that begin so where it ends with ``*``), after earlier ones."""
@@ -173,6 +184,17 @@ class Server(ABC):
                         left[0] -= 1
                         return behaviour
         return None
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._lock:
+            self._at_once += 1
+            self._most_at_once = max(self._most_at_once, self._at_once)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_once -= 1
 
     def _record(self, asked: Asked) -> None:
         with self._lock:
@@ -223,17 +245,19 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             asked = Asked(method=self.command, path=unquote(raw), query=query, headers=headers, at=time.monotonic())
             behaviour = server._take_behaviour(asked.path)
-            if behaviour is not None:
-                server._wait(behaviour.delay)
-                if behaviour.close:
-                    server._record(asked)
-                    self.close_connection = True
-                    _shut(self.connection)
-                    return
-            answer = server.answer(asked)
-            answer = behaviour.alter(answer) if behaviour is not None else answer
-            answer = _select_range(answer, headers.get("range"))
-            server._record(replace(asked, status=answer.status))
+            with server._counted():  # not while sending: a client may be done before this thread is
+                if behaviour is not None:
+                    server._wait(behaviour.delay)
+                    if behaviour.close:
+                        server._record(asked)
+                        self.close_connection = True
+                        _shut(self.connection)
+                        return
+                answer = server.answer(asked)
+                answer = behaviour.alter(answer) if behaviour is not None else answer
+                answer = _select_range(answer, headers.get("range"))
+            sent = len(answer.body) if with_body and answer.status != 304 else 0
+            server._record(replace(asked, status=answer.status, sent=sent))
             self._send(answer, behaviour or Behaviour(), with_body)
 
         def _send(self, answer: Answer, behaviour: Behaviour, with_body: bool) -> None:

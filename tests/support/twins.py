@@ -92,7 +92,7 @@ def _requests() -> list[Listing]:
     extras = {"security": [], "socks": ["PySocks!=1.5.7,>=1.5.6"], "use-chardet-on-py3": ["chardet<6,>=3.0.2"]}
     chardet = {**extras, "use-chardet-on-py3": ["chardet<8,>=3.0.2"]}
     why = "Yanked due to conflicts with CVE-2024-35195 mitigation"
-    table = [
+    table: list[tuple[str, str, list[str], dict[str, list[str]], str, bool | str]] = [
         ("2.28.2", "2023-01-12", older, {"use_chardet_on_py3": ["chardet (<6,>=3.0.2)"]}, ">=3.7, <4", False),
         ("2.31.0", "2023-05-22", needs, extras, ">=3.7", False),
         ("2.32.0", "2024-05-20", needs, extras, ">=3.8", why),
@@ -149,7 +149,7 @@ def _requests_needs() -> list[Listing]:
     found += list_pure("urllib3", "2.2.3", "2024-09-12", requires_python=">=3.8", extras=urllib3_new)
     found += list_pure("urllib3", "2.5.0", "2025-06-18", requires_python=">=3.9", extras=urllib3_new, sdist="2.4")
     for version, day, python, yanked in (
-        ("2022.5.18", "2022-05-18", ">=3.6", ""),
+        ("2022.5.18", "2022-05-18", ">=3.6", True),
         ("2023.7.22", "2023-07-22", ">=3.6", False),
         ("2024.8.30", "2024-08-30", ">=3.6", False),
         ("2025.4.26", "2025-04-26", ">=3.6", False),
@@ -159,7 +159,7 @@ def _requests_needs() -> list[Listing]:
             version,
             day,
             requires_python=python,
-            yanked=True if yanked == "" else yanked,
+            yanked=yanked,
             files={"certifi/__init__.py": f"__version__ = {version!r}\n", "certifi/cacert.pem": "# no certificates\n"},
         )
     found += list_pure(
@@ -170,12 +170,13 @@ def _requests_needs() -> list[Listing]:
         files={"socks.py": "__version__ = '1.7.1'\n", "sockshandler.py": ""},
         legacy_name=True,
     )
-    for version, day, python in (("3.0.4", "2017-06-08", None), ("5.2.0", "2023-08-01", ">=3.7")):
+    detectors: list[tuple[str, str, str | None]] = [("3.0.4", "2017-06-08", None), ("5.2.0", "2023-08-01", ">=3.7")]
+    for version, day, requires_python in detectors:
         found += list_pure(
             "chardet",
             version,
             day,
-            requires_python=python,
+            requires_python=requires_python,
             files={"chardet/__init__.py": console("chardet", version)},
             scripts={"chardetect": "chardet:main"},
         )

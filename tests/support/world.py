@@ -9,9 +9,10 @@ import pytest
 
 from .compiled import list_compiled, list_siblings, missing_compiler
 from .dists import Dist, wheel_from_installed
+from .hostile import list_hostile
 from .index import FakeIndex, IndexServer
 from .listings import Listing
-from .oddities import list_collisions, list_cycle, list_hostile, list_sdists
+from .oddities import list_collisions, list_cycle, list_old_formats, list_sdists
 from .twins import list_twins
 
 __all__ = ["COMPILED", "TOOLS", "World", "build_world", "world"]
@@ -64,10 +65,17 @@ def build_world(index: FakeIndex) -> World:
     """Publish the universe on *index*.
 
     Twins: requests, httpie, black, numpy and what they need; sdists, a cycle, sibling wheels,
-    collisions and hostile projects (see the modules ``twins``, ``compiled``, ``oddities``); and
+    collisions and hostile projects (see the modules ``twins``, ``compiled``, ``oddities``, ``hostile``); and
     the real :data:`TOOLS`. What takes a compiler is in :attr:`World.left_out` where there is none.
     """
-    listings: list[Listing] = [*list_twins(), *list_sdists(), *list_cycle(), *list_collisions(), *list_hostile()]
+    listings: list[Listing] = [
+        *list_twins(),
+        *list_sdists(),
+        *list_cycle(),
+        *list_collisions(),
+        *list_old_formats(),
+        *list_hostile(),
+    ]
     listings += [Listing(dist=wheel_from_installed(tool)) for tool in TOOLS]
     reason = missing_compiler()
     if reason is None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -131,6 +134,23 @@ def test_pages_state_what_they_were_told(fake_index):
     assert get(file.metadata_url).status_code == 200
     fake_index.change(told, sidecar="none")
     assert get(file.metadata_url).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("keys", "in_json", "in_html"),
+    [
+        ("new", ["core-metadata"], ["data-core-metadata"]),
+        ("old", ["dist-info-metadata"], ["data-dist-info-metadata"]),
+        ("both", ["core-metadata", "data-dist-info-metadata"], ["data-core-metadata", "data-dist-info-metadata"]),
+    ],
+)
+def test_sidecars_go_by_old_and_new_names(fake_index, twin, keys, in_json, in_html):
+    fake_index.sidecar_keys = keys
+    entry = get(fake_index.url + "twin/", **JSON).json()["files"][0]
+    digest = hashlib.sha256(twin.metadata).hexdigest()
+    assert {key: entry[key] for key in entry if "metadata" in key} == {key: {"sha256": digest} for key in in_json}
+    found = re.findall(r'(\S+-metadata)="sha256=(\w+)"', get(fake_index.url + "twin/").text)
+    assert found == [(key, digest) for key in in_html]
 
 
 def test_files_can_differ_from_what_the_page_says(fake_index):
@@ -294,6 +314,18 @@ def test_a_password_guards_pages_and_files(fake_index, twin):
     assert get(fake_index.file_url(twin)).status_code == 401
     assert get(fake_index.url_with("me", "s3cret") + "twin/").status_code == 200
     assert get(fake_index.url_with("me", "wrong") + "twin/").status_code == 401
+
+
+def test_requests_are_measured(fake_index, twin):
+    fake_index.behave(twin, delay=0.3)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(get, [fake_index.file_url(twin)] * 3))
+    assert fake_index.server.most_at_once == 3
+    assert [asked.sent for asked in fake_index.asked] == [twin.size] * 3
+    fake_index.forget()
+    fake_index.recover()
+    get(fake_index.file_url(twin), Range="bytes=0-4")
+    assert (fake_index.asked[0].sent, fake_index.asked[0].status, fake_index.server.most_at_once) == (5, 206, 1)
 
 
 def test_indexes_of_one_server_are_told_apart(fake_index, twin):

@@ -14,11 +14,12 @@ import pytest
 from installer.sources import WheelFile
 from packaging.metadata import parse_email
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from pypi_simple import ACCEPT_HTML_ONLY, ACCEPT_JSON_ONLY, PyPISimple
 
 from tests.support.compiled import missing_compiler
+from tests.support.hostile import HOSTILE_TEXTS
 from tests.support.index import IndexServer
 from tests.support.native import host_python
-from tests.support.oddities import HOSTILE_TEXTS
 from tests.support.world import TOOLS, World, build_world
 
 
@@ -40,7 +41,8 @@ def resolve(world: World, tmp_path: Path, text: str, *, python: str = "3.11", sy
 
 
 def friendly(world: World):
-    return [d for p in world.index.projects if not p.startswith("hostile-") for d in world.index.dists(p)]
+    odd = ("hostile-", "old-formats")
+    return [d for p in world.index.projects if not p.startswith(odd) for d in world.index.dists(p)]
 
 
 def test_every_friendly_file_is_sound(world, tmp_path):
@@ -179,3 +181,18 @@ def test_hostile_texts_reach_the_client(world):
     with zipfile.ZipFile(io.BytesIO(dist.content)) as archive:
         names = archive.namelist()
     assert all(any(text.replace("/", "_") in name for name in names) for text in HOSTILE_TEXTS.values())
+
+
+@pytest.mark.parametrize("accept", [ACCEPT_JSON_ONLY, ACCEPT_HTML_ONLY])
+def test_hostile_pages_parse_but_for_the_one_with_a_broken_url(world, accept):
+    with PyPISimple(world.url, accept=accept) as client:
+        for project in world.index.projects:
+            if project == "hostile-url":
+                with pytest.raises(ValueError, match="IPv6"):
+                    client.get_project_page(project)
+            else:
+                assert len(client.get_project_page(project).packages) == len(world.index.dists(project))
+
+
+def test_old_formats_hold_one_release_that_installers_take(world, tmp_path):
+    assert resolve(world, tmp_path, "old-formats")["old-formats"] == "0.9"
