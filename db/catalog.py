@@ -213,6 +213,13 @@ class CatalogHandle:
                 )
         return answer
 
+    def last_serial(self, index: str) -> int | None:
+        """Return the serial up to which *index* was followed (:func:`db.writer.note_serial`), None if never."""
+        rows = self.connection.rows(
+            "SELECT s.last_serial FROM index_serial s JOIN index_url i ON i.id = s.index_id WHERE i.text = ?", (index,)
+        )
+        return int(rows[0][0]) if rows else None
+
 
 def open_catalog(where: str | Path | None = None, *, create: bool = True, readonly: bool = False) -> CatalogHandle:
     """Return a handle of the catalog at *where*: a file, ``sqlite:///FILE``, ``postgresql://…``; None: the user's own.

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from resolver.errors import DataError, MachError, Unavailable
 
 from .location import Location
+
+if TYPE_CHECKING:
+    import psycopg
 
 __all__ = [
     "BUSY_SECONDS",
@@ -26,7 +29,7 @@ __all__ = [
 ]
 
 #: Raised with every change of :mod:`db.schema`; revision ``0001`` of the migrations makes version 1.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 #: How long a writer waits for another one, in seconds.
 BUSY_SECONDS = 30
 
@@ -91,15 +94,21 @@ class _Postgres:
     __slots__ = ("_connection", "_location")
 
     def __init__(self, location: Location) -> None:
+        self._location = location
+        self._connection = self._open()
+
+    def _open(self) -> psycopg.Connection[Any]:
         import psycopg
 
-        assert location.url is not None
-        self._location = location
-        with translate_errors(location):
-            self._connection = psycopg.connect(location.url, autocommit=True, client_encoding="utf8")
-            self._connection.execute("SET default_transaction_read_only = on")
+        assert self._location.url is not None
+        with translate_errors(self._location):
+            connection = psycopg.connect(self._location.url, autocommit=True, client_encoding="utf8")
+            connection.execute("SET default_transaction_read_only = on")
+            return connection
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        if self._connection.closed:  # the server went away and may be back
+            self._connection = self._open()
         with translate_errors(self._location):
             # Statements are our own constants: none has a literal ? or %.
             return self._connection.execute(statement.replace("?", "%s"), parameters).fetchall()

@@ -15,6 +15,7 @@ from typing import Any
 from .state import FileState, Metadata, ProjectState
 
 __all__ = [
+    "bucket_digest",
     "bucket_of",
     "canonical_json",
     "depset_body",

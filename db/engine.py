@@ -17,7 +17,7 @@ from resolver.errors import DataError
 from .connection import BUSY_SECONDS, SCHEMA_VERSION, read_schema_version, too_new, translate_errors
 from .location import Location
 
-__all__ = ["WriteRows", "begin", "make_engine", "prepare"]
+__all__ = ["WriteRows", "begin", "make_engine", "prepare", "upgrade"]
 
 #: Key of PostgreSQL's advisory lock around migrations: "mach" in ASCII.
 _MIGRATION_LOCK = 0x6D616368
@@ -100,7 +100,7 @@ def prepare(location: Location) -> None:
                     raise too_new(location, version)
                 if version is not None and location.file is not None:
                     _back_up(location, version)
-                _upgrade(connection)
+                upgrade(connection, SCHEMA_VERSION)
         finally:
             engine.dispose()
 
@@ -131,11 +131,12 @@ def _back_up(location: Location, version: int) -> None:
     part.replace(target)
 
 
-def _upgrade(connection: sa.Connection) -> None:
+def upgrade(connection: sa.Connection, version: int) -> None:
+    """Run the migrations up to schema *version* in the transaction that *connection* is in."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, f"{SCHEMA_VERSION:04d}")
+    command.upgrade(config, f"{version:04d}")

@@ -34,6 +34,7 @@ __all__ = [
     "file",
     "freshness",
     "generation",
+    "index_serial",
     "index_url",
     "listing",
     "listing_hash",
@@ -156,6 +157,14 @@ freshness = Table(
     Column("etag", BYTEWISE),
     Column("last_modified", BYTEWISE),
     Column("last_serial", BigInteger),
+)
+
+#: The serial up to which an index's changes were followed (PEP 691 root page); no fact.
+index_serial = Table(
+    "index_serial",
+    metadata_tables,
+    Column("index_id", ROW_ID, ForeignKey("index_url.id"), primary_key=True, autoincrement=False),
+    Column("last_serial", BigInteger, nullable=False),
 )
 
 release = Table(

@@ -52,6 +52,8 @@ class ProjectState:
 
     index: str
     project: NormalizedName
+    known: bool = True
+    """False before the index was first asked; the rest is empty then."""
     absent: bool = False
     files: Mapping[FileKey, FileState] = field(default_factory=dict)
 

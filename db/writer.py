@@ -23,7 +23,7 @@ from .state import ProjectState, apply_absence, apply_metadata, apply_page
 if TYPE_CHECKING:
     from .catalog import CatalogHandle
 
-__all__ = ["Change", "Checked", "Publication", "publish"]
+__all__ = ["Change", "Checked", "Publication", "note_serial", "publish"]
 
 #: How a project's state changes.
 Change = Callable[[ProjectState], ProjectState]
@@ -63,6 +63,21 @@ def publish(catalog: CatalogHandle, facts: Iterable[Fact]) -> int:
             group.sort(key=lambda fact: isinstance(fact, MetadataFact))
             publication.write(index, project, _change_of(group), _checked_of(group))
         return publication.finish()
+
+
+def note_serial(catalog: CatalogHandle, index: str, last_serial: int) -> None:
+    """Keep that the changes of *index* were followed up to *last_serial*; no fact, no generation.
+
+    Call it after the facts of those changes were published: a crawl that is killed in
+    between follows them again.
+    """
+    with begin(catalog.engine, catalog.location) as connection:
+        rows = RowBatch(connection)
+        index_id = rows.intern(schema.index_url, [index])[index]
+        rows.flush()
+        table = schema.index_serial
+        connection.execute(table.delete().where(table.c.index_id == index_id))
+        connection.execute(table.insert().values(index_id=index_id, last_serial=last_serial))
 
 
 def _change_of(facts: list[Fact]) -> Change | None:
@@ -107,7 +122,6 @@ class Publication:
         self._rows = RowBatch(connection)
         self._newest: int = connection.scalar(sa.select(sa.func.max(schema.generation.c.number))) or 0
         self._number: int | None = None
-        self._projects: dict[tuple[str, NormalizedName], int] = {}
 
     def finish(self) -> int:
         """Send what is left and return the newest generation's number."""
@@ -124,11 +138,11 @@ class Publication:
         learned = False
         if change is not None:
             if project_id is None:
-                stored = StoredState(state=ProjectState(index=index, project=project))
+                stored = StoredState(state=ProjectState(index=index, project=project, known=False))
             else:
                 stored = load_state(self._rows.reading, project_id, index, project, self._newest)
             after = change(stored.state)
-            if project_id is None or after != stored.state:
+            if after != stored.state:
                 learned = True
                 generation = self._begin_generation()
                 if project_id is None:
@@ -146,6 +160,16 @@ class Publication:
             self._note(project_id, checked)
         self._rows.flush_if_large()
         return learned
+
+    def forget_freshness(self, index: str, project: NormalizedName) -> None:
+        """Drop the validators of a page whose listing did not come from its index."""
+        table, index_url = schema.project, schema.index_url
+        mine = (
+            sa.select(table.c.id)
+            .join(index_url, index_url.c.id == table.c.index_id)
+            .where(index_url.c.text == index, table.c.name == project)
+        )
+        self._rows.connection.execute(schema.freshness.delete().where(schema.freshness.c.project_id.in_(mine)))
 
     def _begin_generation(self) -> int:
         if self._number is None:

@@ -40,6 +40,4 @@ def absence(project: str, *, index: str = INDEX, checked_at: int = 1) -> Absence
 
 def metadata(project: str, filename: str, *requires: str, index: str = INDEX, **more: Any) -> MetadataFact:
     values: dict[str, Any] = {"source": "sidecar", "requires_dist": requires}
-    return MetadataFact(
-        index=index, project=normalize_project(project), filename=filename, **{**values, **more}
-    )
+    return MetadataFact(index=index, project=normalize_project(project), filename=filename, **{**values, **more})

@@ -1,0 +1,206 @@
+"""Snapshots: states of the catalog named by a digest of their content, and names given to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resolver.errors import InputError
+
+from .digest import bucket_digest, bucket_of, snapshot_digest
+
+if TYPE_CHECKING:
+    from .catalog import CatalogHandle
+
+__all__ = ["Snapshot", "pin", "replay", "resolve_snapshot", "snapshot_id", "snapshots", "unpin"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_PREFIX = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
+
+_STATES = """
+    SELECT s.generation, i.text, p.name, s.digest
+    FROM project_state s
+    JOIN project p ON p.id = s.project_id
+    JOIN index_url i ON i.id = p.index_id
+    WHERE s.generation <= ?
+    ORDER BY s.generation
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One published state."""
+
+    id: str
+    """64 hexadecimal digits."""
+    generation: int
+    created_at: int
+    """When this catalog learned it, UTC seconds since 1970; no part of the id."""
+    names: tuple[str, ...]
+
+
+def replay(catalog: CatalogHandle, last: int) -> Iterator[tuple[int, str]]:
+    """Yield (generation, snapshot id) for every generation up to *last*, from the projects' digests.
+
+    The id is the root of a Merkle tree: leaves are (index, project, digest of the
+    project's facts), 4,096 buckets by the hash of (index, project), so that a
+    generation costs its changed buckets only.
+    """
+    buckets: dict[int, dict[tuple[str, str], bytes]] = {}
+    digests: dict[int, bytes] = {}
+    changes: dict[int, list[tuple[str, str, bytes]]] = {}
+    for generation, index, project, digest in catalog.connection.rows(_STATES, (last,)):
+        changes.setdefault(generation, []).append((index, project, bytes(digest)))
+    for (generation,) in catalog.connection.rows(
+        "SELECT number FROM generation WHERE number <= ? ORDER BY number", (last,)
+    ):
+        touched: set[int] = set()
+        for index, project, digest in changes.get(generation, ()):
+            bucket = bucket_of(index, project)
+            buckets.setdefault(bucket, {})[index, project] = digest
+            touched.add(bucket)
+        for bucket in touched:
+            digests[bucket] = bucket_digest(buckets[bucket])
+        yield generation, snapshot_digest(digests.items())
+
+
+def _ids(catalog: CatalogHandle) -> dict[int, str]:
+    """Return the ids of all generations, computing those that are not kept yet."""
+    kept = dict(catalog.connection.rows("SELECT number, snapshot FROM generation"))
+    if all(snapshot is not None for snapshot in kept.values()):
+        return kept
+    return dict(replay(catalog, max(kept)))
+
+
+def snapshot_id(catalog: CatalogHandle, generation: int | None = None) -> str:
+    """Return the id of the snapshot that *generation* (by default the newest) is; 64 hexadecimal digits.
+
+    :raises DataError: ``unknown-generation``.
+    """
+    number = catalog.reader(generation).generation
+    kept = catalog.connection.rows("SELECT snapshot FROM generation WHERE number = ?", (number,))
+    if kept and kept[0][0] is not None:
+        return str(kept[0][0])
+    return dict(replay(catalog, number)).get(number, snapshot_digest([]))
+
+
+def snapshots(catalog: CatalogHandle) -> tuple[Snapshot, ...]:
+    """Return every published state, oldest first; ids that had to be computed are kept for the next time."""
+    ids = _ids(catalog)
+    if not catalog.readonly:
+        _keep(catalog, ids)
+    names: dict[int, list[str]] = {}
+    for name, number in catalog.connection.rows("SELECT name, generation FROM snapshot_name ORDER BY name"):
+        names.setdefault(number, []).append(name)
+    return tuple(
+        Snapshot(id=ids[number], generation=number, created_at=created_at, names=tuple(names.get(number, ())))
+        for number, created_at in catalog.connection.rows("SELECT number, created_at FROM generation ORDER BY number")
+        if number in ids
+    )
+
+
+def _keep(catalog: CatalogHandle, ids: dict[int, str]) -> None:
+    missing = [n for (n,) in catalog.connection.rows("SELECT number FROM generation WHERE snapshot IS NULL")]
+    rows = [{"key": number, "id": ids[number]} for number in missing if number in ids]
+    if not rows:
+        return
+    import sqlalchemy as sa
+
+    from . import schema
+    from .engine import begin
+
+    table = schema.generation
+    update = table.update().where(table.c.number == sa.bindparam("key")).values(snapshot=sa.bindparam("id"))
+    with begin(catalog.engine, catalog.location) as connection:
+        connection.execute(update, rows)
+
+
+def resolve_snapshot(catalog: CatalogHandle, text: str) -> int:
+    """Return the generation of the snapshot that *text* names: a name, a full id, or at least 4 digits of one.
+
+    An id may have ``sha256:`` before it.  Of several generations with the same content the
+    newest is returned: they answer alike.
+
+    :raises InputError: ``unknown-snapshot``, ``ambiguous-snapshot``.
+    """
+    named = catalog.connection.rows("SELECT generation FROM snapshot_name WHERE name = ?", (text,))
+    if named:
+        return int(named[0][0])
+    match = _PREFIX.fullmatch(text)
+    if match is not None:
+        found: dict[str, int] = {}
+        for number, snapshot in sorted(_ids(catalog).items()):
+            if snapshot.startswith(match[1]):
+                found[snapshot] = number
+        if len(found) == 1:
+            return next(iter(found.values()))
+        if found:
+            raise InputError(
+                "ambiguous-snapshot",
+                f"{text!r} begins {len(found)} snapshot ids",
+                context=sorted(found)[:5],
+                hint="give more digits",
+            )
+    raise InputError(
+        "unknown-snapshot",
+        f"the catalog {catalog.location} has no snapshot {text[:80]!r}",
+        hint="`mach db snapshots` lists ids and names; `mach db import` brings a snapshot from elsewhere",
+    )
+
+
+def pin(catalog: CatalogHandle, name: str, snapshot: str | None = None, *, replace: bool = False) -> str:
+    """Give *name* to *snapshot* (id, prefix or other name; by default the newest state) and return its id.
+
+    :raises InputError: ``invalid-snapshot-name``; ``snapshot-name-taken`` where the name
+        stands for another id and *replace* is false; those of :func:`resolve_snapshot`.
+    """
+    if not _NAME.fullmatch(name) or _PREFIX.fullmatch(name):
+        raise InputError(
+            "invalid-snapshot-name",
+            f"{name[:80]!r} cannot name a snapshot",
+            hint="use letters, digits and ._- (at most 64), and not something that looks like an id",
+        )
+    number = catalog.generation() if snapshot is None else resolve_snapshot(catalog, snapshot)
+    if number == 0:
+        raise InputError(
+            "unknown-snapshot",
+            f"the catalog {catalog.location} is empty: there is nothing to name",
+            hint="fill it first with `mach crawl NAME…` or `mach db import FILE`",
+        )
+    wanted = snapshot_id(catalog, number)
+
+    from . import schema
+    from .engine import begin
+
+    table = schema.snapshot_name
+    with begin(catalog.engine, catalog.location) as connection:
+        known = connection.execute(table.select().where(table.c.name == name)).first()
+        if known is not None and known.snapshot != wanted and not replace:
+            raise InputError(
+                "snapshot-name-taken",
+                f"{name!r} already names the snapshot {known.snapshot}",
+                hint="choose another name, or ask for it to be replaced",
+            )
+        connection.execute(table.delete().where(table.c.name == name))
+        connection.execute(table.insert().values(name=name, snapshot=wanted, generation=number))
+    return wanted
+
+
+def unpin(catalog: CatalogHandle, name: str) -> None:
+    """Take *name* away; the facts stay.
+
+    :raises InputError: ``unknown-snapshot`` where nothing has that name.
+    """
+    from . import schema
+    from .engine import begin
+
+    table = schema.snapshot_name
+    with begin(catalog.engine, catalog.location) as connection:
+        if connection.execute(table.delete().where(table.c.name == name)).rowcount == 0:
+            raise InputError(
+                "unknown-snapshot",
+                f"no snapshot has the name {name[:80]!r}",
+                hint="`mach db snapshots` lists ids and names",
+            )
