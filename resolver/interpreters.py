@@ -36,8 +36,8 @@ NEWEST_PATCHES: Mapping[str, str] = MappingProxyType(
 DEFAULT_PYTHON = "3.13"
 
 #: Patch versions are below this; it bounds what :func:`patch_interval` looks at.
-_PATCHES = 1000
-_PYTHON = re.compile(r"3\.(0|[1-9][0-9]?)(?:\.(0|[1-9][0-9]{0,2}))?")
+_PATCHES = 100
+_PYTHON = re.compile(r"3\.(0|[1-9][0-9]?)(?:\.(0|[1-9][0-9]?))?")
 _PATCH_VARIABLES = ("python_full_version", "implementation_version")
 _MEMBERSHIP = re.compile(r"\bin\b")
 _DIGITS = re.compile(r"[0-9]+")
@@ -101,9 +101,9 @@ def _points(text: str) -> list[int]:
     """Return the patches at which a version comparison in *text* can change its value, ascending.
 
     A comparison with a literal whose third number is z changes at z or at z + 1 and nowhere
-    else (PEP 440), so every number in the text stands for both.
+    else (PEP 440), so every number in the text stands for both, and 0 for a number left out.
     """
-    found = {0}
+    found = {0, 1}
     for digits in _DIGITS.findall(text):
         if len(digits) <= 12 and (number := int(digits)) < _PATCHES:
             found |= {number, number + 1}
