@@ -11,6 +11,12 @@ from tests.support.world import world
 __all__ = ["fake_index", "nix_store", "world"]
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what uses the Nix store, so that no such test escapes the reason below."""
+    if "nix_store" in getattr(item, "fixturenames", ()):
+        item.add_marker("nix")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out tests marked ``nix`` where their programs are missing, and say which."""
     if item.get_closest_marker("nix") and missing_tools():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,7 @@ def args(nix_store: NixStore, tmp_path_factory: pytest.TempPathFactory) -> dict[
             tag=f"cp{abi}-cp{abi}-linux_x86_64",
         ),
     ]
-    files = nix_store.files / "python-set"
-    files.mkdir(exist_ok=True)
+    files = Path(tempfile.mkdtemp(dir=nix_store.files))  # of this worker: others may build meanwhile
     for dist in dists:
         (files / dist.filename).write_bytes(dist.content)
     known = {f"{dist.project} {dist.version}": {"file": dist.filename, "sha256": dist.sha256} for dist in dists}

@@ -45,7 +45,7 @@ def test_a_build_that_fails_says_so_with_nix_own_exit_code(nix_store: NixStore, 
 def test_a_build_sees_neither_the_tests_files_nor_the_home_folder(nix_store: NixStore, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x")
     (nix_store.files / "open").write_text("x")
-    look = f"test ! -e {tmp_path}/secret; test ! -e /root; test ! -e /home; cp {nix_store.files}/open $out"
+    look = f"test ! -e {tmp_path}/secret; test ! -e {nix_store.base}/home; cp {nix_store.files}/open $out"
     out = nix_store.build(write(tmp_path, f'{{ pkgs }}: pkgs.runCommand "blind" {{ }} "{look}"'))
     assert out.read_text() == "x"
 

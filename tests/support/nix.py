@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import json
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import platformdirs
 import pytest
+
+from tests.support.native import host_python
+from tests.support.nix_slots import claim_slot, fingerprint, remove_tree
 
 __all__ = ["STAND_IN", "NixFailed", "NixOutcome", "NixStore", "missing_tools", "nix_store", "open_store"]
 
@@ -22,6 +24,16 @@ STAND_IN = Path(__file__).resolve().parent.parent / "nixpkgs"
 
 TOOLS = ("nix-build", "nix-instantiate", "nix-store", "bwrap", "patchelf", "gcc")
 HOST_FOLDERS = ("/bin", "/usr", "/lib", "/lib64", "/etc/alternatives")
+# what is copied into the store, or makes what lies there
+HOST_LIBRARIES = Path("/usr/lib/x86_64-linux-gnu")
+HOST_FILES = (
+    "/usr/bin/gcc",
+    "/usr/bin/patchelf",
+    "/bin/bash",
+    *map(HOST_LIBRARIES.joinpath, ("libc.so.6", "libstdc++.so.6")),
+)
+# how Nix says that the kernel, or the container around it, forbids the sandbox
+NO_SANDBOX = ("kernel namespaces", "cloning builder process")
 # a build that fetches from the real index (./test --index) goes through these
 PASSED_ON = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "NIX_SSL_CERT_FILE", "SSL_CERT_FILE")
 
@@ -219,42 +231,56 @@ def missing_tools() -> tuple[str, ...]:
     return tuple(tool for tool in TOOLS if shutil.which(tool) is None)
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def open_store(base: Path) -> NixStore:
-    """Make (or reopen) the store under ``base``; several processes may do so at once.
+    """Make (or reopen) the store under ``base``, with what every environment rests on built and kept.
 
     Raises :exc:`NixFailed` with Nix's own words where the kernel forbids the sandbox.
     """
     store = NixStore(base=base)
-    base.mkdir(parents=True, exist_ok=True)
-    with _locked(base / "lock"):
-        if not (base / "ready").exists():
-            for folder in ("home", "tmp", "etc", "files"):
-                (base / folder).mkdir(exist_ok=True)
-            probe = base / "probe.nix"
-            probe.write_text(
-                'derivation { name = "probe"; system = builtins.currentSystem; builder = "/bin/sh"; '
-                'args = [ "-c" "echo sandboxed >$out" ]; }\n'
-            )
-            store.build(probe)
-            (base / "ready").touch()
+    for folder in ("home", "tmp", "etc", "files"):
+        (base / folder).mkdir(parents=True, exist_ok=True)
+    try:
+        store.call("nix-build", STAND_IN / "warm.nix", "--out-link", base / "warm")
+    except NixFailed:
+        (base / "broken").touch()
+        raise
     return store
 
 
+def sweep_store(base: Path) -> None:
+    """Remove from the store under ``base`` all but what :func:`open_store` builds; a broken store goes as a whole."""
+    store = NixStore(base=base)
+    if (base / "broken").exists() or not store.store.exists():
+        remove_tree(base)
+        base.mkdir()
+        return
+    for folder in ("files", "tmp", "home"):
+        shutil.rmtree(base / folder, ignore_errors=True)
+    for folder in ("files", "tmp", "home"):
+        (base / folder).mkdir()
+    if store.run("nix-store", "--gc", "--quiet").returncode != 0:
+        remove_tree(base)
+        base.mkdir()
+
+
 @pytest.fixture(scope="session")
-def nix_store(tmp_path_factory: pytest.TempPathFactory) -> NixStore:
-    """One store for the whole run, shared by the xdist workers; Nix itself arbitrates between them."""
+def nix_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NixStore]:
+    """One store for the whole run, shared by the xdist workers; Nix itself arbitrates between them.
+
+    The interpreter and the libraries stay in ``MACH_TEST_CACHE`` (the user's cache folder by default) for the
+    next run, for as long as the host has the same ones; everything else is built anew.  ``MACH_TEST_CACHE=off``
+    keeps nothing.
+    """
     basetemp = tmp_path_factory.getbasetemp()
-    shared = basetemp.parent if "PYTEST_XDIST_WORKER" in os.environ else basetemp
-    try:
-        return open_store(shared / "nix")
-    except NixFailed as error:
-        if "namespace" in str(error) or "sandbox" in str(error):
-            pytest.skip(f"Nix cannot build in a sandbox on this machine: {str(error).splitlines()[-1]}")
-        raise
+    run = basetemp.parent if "PYTEST_XDIST_WORKER" in os.environ else basetemp
+    chosen = os.environ.get("MACH_TEST_CACHE") or str(platformdirs.user_cache_path("mach-test"))
+    root = run / "nix" if chosen == "off" else Path(chosen).resolve() / "nix"
+    host = [shutil.which("nix-build") or "", host_python(), *HOST_FILES]
+    with claim_slot(root, fingerprint(host), run, sweep=sweep_store) as base:
+        try:
+            store = open_store(base)
+        except NixFailed as error:
+            if any(word in str(error) for word in NO_SANDBOX):
+                pytest.skip(f"Nix cannot build in a sandbox on this machine: {str(error).splitlines()[-1]}")
+            raise
+        yield store
