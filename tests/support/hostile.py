@@ -15,7 +15,7 @@ HOSTILE_TEXTS = {
     "antiquotation": '${builtins.abort "nix ran this"}',
     "indented-string-end": "'' + builtins.abort \"nix ran this\" + ''",
     "backslash": "back\\slash\\n\\${x}",
-    "command": "$(touch /tmp/mach-was-here); `touch /tmp/mach-was-here`",
+    "command": "$(touch mach-was-here); `touch mach-was-here`; touch mach-was-here",
     "newline": "two\nlines",
     "carriage-return": "seen\rhidden",
     "escape-sequence": "\x1b]0;owned\x07\x1b[2J\x1b[31mred",
@@ -46,8 +46,9 @@ def list_hostile() -> list[Listing]:
     """Return the hostile projects.
 
     Wheels: ``hostile-files`` has members with the names of :data:`HOSTILE_TEXTS` beside a
-    harmless module, ``hostile-metadata`` METADATA with them, ``hostile-scripts`` entry points
-    named so; ``hostile-targets`` entry points whose targets are code; ``hostile-climb``,
+    harmless module (those with line ends and backslashes are in ``hostile-records``, whose RECORD `installer`
+    does not take), ``hostile-metadata`` METADATA with them, ``hostile-scripts`` entry points
+    named so; ``hostile-targets`` 1.N an entry point whose target is code; ``hostile-climb``,
     ``hostile-root``, ``hostile-data`` and ``hostile-entry`` put a module, a file of the root, a
     script and an entry point outside of the environment; ``hostile-name`` has the METADATA of
     another project. ``hostile-link`` is an sdist with links and members that lead out.
@@ -55,19 +56,19 @@ def list_hostile() -> list[Listing]:
     :data:`HOSTILE_URLS`; ``hostile-url`` has a good file and one whose URL does not parse.
     """
     texts = list(HOSTILE_TEXTS.values())
-    files = {f"hostile_files/{text.replace('/', '_')}.txt": text for text in texts}
+    refused = {f"hostile_records/{text}.txt": text for text in texts if set(text) & set("\n\r\\")}
+    files = {f"hostile_files/{text}.txt": text for text in texts if not set(text) & set("\n\r\\")}
     lines = [line for text in texts for line in (f"Requires-Dist: {_folded(text)}", f"Classifier: {_folded(text)}")]
     scripts = {f"tool {_one_line(text)}": "hostile_scripts:main" for text in texts}
-    targets = {f"target-{number}": target for number, target in enumerate(HOSTILE_TARGETS)}
     plain = {f"{name}.py": console("hostile", "1.0") for name in ("hostile_scripts", "hostile_targets")}
     good = make_wheel("hostile-url", "1.0")
     listings = [
         Listing(dist=dist)
         for dist in (
             make_wheel("hostile-files", "1.0", files={"hostile_files/__init__.py": "X = 1\n", **files}),
+            make_wheel("hostile-records", "1.0", files={"hostile_records/__init__.py": "X = 1\n", **refused}),
             make_wheel("hostile-metadata", "1.0", metadata_lines=lines),
             make_wheel("hostile-scripts", "1.0", files=plain, entry_points={"console_scripts": scripts}),
-            make_wheel("hostile-targets", "1.0", files=plain, entry_points={"console_scripts": targets}),
             make_wheel("hostile-climb", "1.0", files={"../../../hostile_climb.py": "X = 1\n"}),
             make_wheel("hostile-root", "1.0", files={"/tmp/hostile_root.py": "X = 1\n"}),
             make_wheel("hostile-data", "1.0", data={"scripts/../../../../hostile_data": "#!python\n"}),
@@ -86,6 +87,9 @@ def list_hostile() -> list[Listing]:
         )
     ]
     listings.append(Listing(dist=make_wheel("hostile-url", "2.0"), options={"url": "http://[::1/broken.whl"}))
+    for number, target in enumerate(HOSTILE_TARGETS):
+        points = {"console_scripts": {"hostile-target": target}}
+        listings.append(Listing(dist=make_wheel("hostile-targets", f"1.{number}", files=plain, entry_points=points)))
     for number, text in enumerate(texts):
         bare = make_wheel("hostile-page", f"2.{number}")
         named = make_wheel("hostile-page", f"3.{number}", filename=f"hostile_page-3.{number}-py3-none-any{text}.whl")

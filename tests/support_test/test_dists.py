@@ -10,26 +10,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from installer import install
-from installer.destinations import SchemeDictionaryDestination
 from installer.sources import WheelFile
 from packaging.metadata import parse_email
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from tests.support.dists import Dist, make_sdist, make_wheel, wheel_from_installed
-
-SCHEMES = ("purelib", "platlib", "headers", "scripts", "data")
-
-
-def install_wheel(dist: Dist, folder: Path) -> Path:
-    """Install *dist* below *folder* with `installer`, RECORD checked; return site-packages."""
-    wheel, site = folder / dist.filename, folder / "site"
-    wheel.write_bytes(dist.content)
-    schemes = {scheme: str(folder / scheme) for scheme in SCHEMES} | {"purelib": str(site), "platlib": str(site)}
-    with WheelFile.open(wheel) as source:
-        source.validate_record()
-        install(source, SchemeDictionaryDestination(schemes, sys.executable, "posix"), {})
-    return site
+from tests.support.installing import install_wheel
 
 
 def run(site: Path, code: str) -> str:

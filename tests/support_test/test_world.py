@@ -19,6 +19,7 @@ from pypi_simple import ACCEPT_HTML_ONLY, ACCEPT_JSON_ONLY, PyPISimple
 from tests.support.compiled import missing_compiler
 from tests.support.hostile import HOSTILE_TEXTS
 from tests.support.index import IndexServer
+from tests.support.installing import install_wheel
 from tests.support.native import host_python
 from tests.support.world import TOOLS, World, build_world
 
@@ -177,10 +178,37 @@ def test_hostile_texts_reach_the_client(world):
     files = world.index.dists("hostile-page")
     for text in HOSTILE_TEXTS.values():
         assert any(text in dist.filename for dist in files)
-    (dist,) = world.index.dists("hostile-files")
-    with zipfile.ZipFile(io.BytesIO(dist.content)) as archive:
-        names = archive.namelist()
-    assert all(any(text.replace("/", "_") in name for name in names) for text in HOSTILE_TEXTS.values())
+    names = []
+    for project in ("hostile-files", "hostile-records"):
+        (dist,) = world.index.dists(project)
+        with zipfile.ZipFile(io.BytesIO(dist.content)) as archive:
+            names += archive.namelist()
+    assert all(any(text in name for name in names) for text in HOSTILE_TEXTS.values())
+
+
+@pytest.mark.parametrize(
+    ("project", "verdict"),
+    [
+        ("hostile-files", None),
+        ("hostile-records", "RECORD"),
+        ("hostile-metadata", None),
+        ("hostile-scripts", None),
+        ("hostile-climb", "outside of the target"),
+        ("hostile-root", "absolute"),
+        ("hostile-data", "outside of the target"),
+        ("hostile-entry", "outside of the target"),
+    ],
+)
+def test_what_installer_thinks_of_hostile_wheels(world, tmp_path, project, verdict):
+    (dist,) = world.index.dists(project)
+    deep = tmp_path / "some" / "folders" / "deep" / "down"
+    deep.mkdir(parents=True)
+    if verdict is None:
+        install_wheel(dist, deep)
+    else:
+        with pytest.raises(ValueError, match=verdict):
+            install_wheel(dist, deep)
+    assert not list(tmp_path.rglob("mach-was-here"))
 
 
 @pytest.mark.parametrize("accept", [ACCEPT_JSON_ONLY, ACCEPT_HTML_ONLY])
