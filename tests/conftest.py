@@ -20,4 +20,4 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out tests marked ``nix`` where their programs are missing, and say which."""
     if item.get_closest_marker("nix") and missing_tools():
-        pytest.skip(f"programs not found: {', '.join(missing_tools())}")
+        pytest.skip(f"not found: {', '.join(missing_tools())}")

@@ -227,8 +227,13 @@ def _words(
 
 @functools.cache
 def missing_tools() -> tuple[str, ...]:
-    """Return the programs that tests marked ``nix`` need and this machine does not have."""
-    return tuple(tool for tool in TOOLS if shutil.which(tool) is None)
+    """Return the programs and headers that tests marked ``nix`` need and this machine does not have."""
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    try:
+        host_python()
+    except FileNotFoundError:
+        missing.append("/usr/bin/python3.X with Python.h")
+    return tuple(missing)
 
 
 def open_store(base: Path) -> NixStore:
