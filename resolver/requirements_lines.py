@@ -21,11 +21,9 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
 )
-_PEP263 = re.compile(rb"coding[:=]\s*([-\w.]+)")
+_PEP263 = rb"coding[:=]\s*([-\w.]+)"
 #: Codecs that turn characters into characters one by one; others (idna, zip, unicode_escape) are programs.
-_CODECS = re.compile(
-    r"ascii|utf-(8|8-sig|16|32)(-[lb]e)?|iso8859-\d+|cp\d+|koi8-[rtu]|mac-\w+|euc_\w+|gb\w+|big5\w*|shift_jis\w*"
-)
+_CODECS = r"ascii|utf-(8|8-sig|16|32)(-[lb]e)?|iso8859-\d+|cp\d+|koi8-[rtu]|mac-\w+|euc_\w+|gb\w+|big5\w*|shift_jis\w*"
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 
@@ -44,11 +42,11 @@ def decode_requirements(data: bytes, name: str) -> str:
             break
     else:
         for line in data.split(b"\n", 2)[:2]:
-            if line.startswith(b"#") and (match := _PEP263.search(line)):
+            if line.startswith(b"#") and (match := re.search(_PEP263, line)):
                 encoding = match[1].decode("ascii")
                 break
     try:
-        if not _CODECS.fullmatch(codecs.lookup(encoding).name):
+        if encoding != "utf-8" and not re.fullmatch(_CODECS, codecs.lookup(encoding).name):
             raise LookupError(f"encoding {encoding!r} is not one that a requirements file may have")
         return data.decode(encoding)
     except (LookupError, UnicodeError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -148,6 +147,8 @@ def _split_words(text: str, origin: str) -> list[str]:
     """Return the words of *text* as a shell splits them (pip: shlex)."""
     if not _QUOTING.search(text):
         return [word for word in _SHELL_SPACE.split(text) if word]
+    import shlex  # rarely needed, and this is on the hot path of every command
+
     try:
         return shlex.split(text)
     except ValueError as error:

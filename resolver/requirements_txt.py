@@ -10,8 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from dataclasses import dataclass
 
 from .errors import InputError, printable
 from .names import normalize_project
@@ -85,26 +84,27 @@ class RequirementsFile:
         return self._allows(project, self.no_binary, self.only_binary)
 
 
-@dataclass(slots=True)
 class _Reading:
-    """State of reading one file and all that it names."""
+    """State of reading one file and all that it names; the fields are those of :class:`RequirementsFile`."""
 
-    read: Reader | None
-    environment: Mapping[str, str]
-    requirements: list[Requirement] = field(default_factory=list)
-    constraints: list[Requirement] = field(default_factory=list)
-    index_url: str | None = None
-    index_origin: str = ""
-    extra_index_urls: dict[str, None] = field(default_factory=dict)
-    pre: bool = False
-    prefer_binary: bool = False
-    only_binary: set[str] = field(default_factory=set)
-    no_binary: set[str] = field(default_factory=set)
-    require_hashes: bool = False
-    no_require_hashes: bool = False
-    trusted_hosts: dict[str, None] = field(default_factory=dict)
-    notes: dict[str, None] = field(default_factory=dict)
-    seen: set[tuple[str, bool]] = field(default_factory=set)
+    def __init__(self, read: Reader | None, environment: Mapping[str, str]) -> None:
+        self.read = read
+        self.environment = environment
+        self.requirements: list[Requirement] = []
+        self.constraints: list[Requirement] = []
+        self.index_url: str | None = None
+        self.index_origin = ""
+        self.extra_index_urls: dict[str, None] = {}
+        self.pre = False
+        self.prefer_binary = False
+        self.only_binary: set[str] = set()
+        self.no_binary: set[str] = set()
+        self.require_hashes = False
+        self.no_require_hashes = False
+        self.trusted_hosts: dict[str, None] = {}
+        self.notes: dict[str, None] = {}
+        self.seen: set[tuple[str, bool]] = set()
+        """Nested files that were read, each with whether it was read for constraints."""
 
 
 def parse_requirements_file(
@@ -133,7 +133,7 @@ def parse_requirements_text(
     :param read: as for :func:`parse_requirements_file`; None refuses every nested file by name.
     :raises InputError: every refusal, with file and line.
     """
-    reading = _Reading(read=read, environment=environment or {})
+    reading = _Reading(read, environment or {})
     _read_file(reading, text, name, constraint=False, chain=(posixpath.normpath(name),))
     return RequirementsFile(
         requirements=tuple(reading.requirements),
@@ -315,6 +315,8 @@ def _invalid_value(value: str, name: str, origin: str, hint: str) -> InputError:
 
 def _check_url(value: str, name: str, origin: str) -> str:
     """Return *value* where it is a URL of an index: http, https, or file (the service decides on those)."""
+    from urllib.parse import urlsplit  # 2 ms, and most files name no index
+
     try:
         parts = urlsplit(value)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

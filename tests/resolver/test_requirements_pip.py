@@ -160,6 +160,7 @@ CORPUS = {
     "comments": "# a\n\n  # b\na # c\nb#c\n",
     "fragments": "a\t#x\nb #\n#",
     "continuations": "a \\\n  >=1 \\\n  ,<2\nb\\\n# comment\n\\\nc\\",
+    "a comment that ends in a backslash": "a\n# comment \\\nb\nc \\\n # comment \\\nd",
     "backslashes": "\\\\a\\\\\n==1\nb",
     "line ends": "a\r\nb\rc\x0bd\x85e\u2028f",
     "markers": "a ; python_version < '3.9' and (os_name=='posix' or extra == 'X')\nb;\nc ; \n",
