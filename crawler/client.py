@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,6 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import HTTPError, ReadTimeoutError
-from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 from urllib3.util.retry import Retry
 
 from resolver import __version__
@@ -27,6 +27,9 @@ __all__ = ["Answer", "BrokenBody", "Client", "Limits", "Manners", "unavailable"]
 
 _RETRIED = (429, 500, 502, 503, 504)
 _CHUNK = 1 << 16
+
+# Retries are ours to tell: without this each one prints a line with the URL on stderr.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,7 +355,7 @@ def _reason(error: BaseException) -> str:
         requests.exceptions.ProxyError: "the proxy does not answer",
         requests.exceptions.Timeout: "no answer in time",
         TimeoutError: "no answer in time",
-        UrllibTimeoutError: "no answer in time",
+        ReadTimeoutError: "no answer in time",
     }
     cause: BaseException | None = error
     for _ in range(10):

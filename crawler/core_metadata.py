@@ -56,12 +56,12 @@ def parse_core_metadata(data: bytes, *, project: NormalizedName, version: Versio
     """
     try:
         raw, rest = parse_email(_headers(data))
-        name, stated = raw.get("name"), raw.get("version")
-        if name is None or stated is None:
-            raise UnusableMetadata("its metadata gives no name and version")
         for field in ("name", "version", "requires-dist", "provides-extra", "requires-python", "dynamic"):
             if field in rest:
                 raise UnusableMetadata(f"its metadata gives an unreadable {field.title()}")
+        name, stated = raw.get("name"), raw.get("version")
+        if name is None or stated is None:
+            raise UnusableMetadata("its metadata gives no name and version")
         if normalize_project(name) != project:
             raise UnusableMetadata(f"its metadata is that of {name[:100]!r}")
         if version is not None and Version(stated) != version:

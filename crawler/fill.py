@@ -183,14 +183,16 @@ def fill(
     facts: list[Fact] = []
     skipped: list[SkippedRow] = []
     errors: dict[Request, MachError] = {}
-    seen: set[tuple[str, str, str]] = set()
+    seen: set[tuple[str, str, str, bool]] = set()
     pool = _Pool(client, client.manners.connections)
 
     def add(requests: Iterable[Request]) -> int:
         count = 0
         for request in requests:
-            filename = "" if isinstance(request, PageRequest) else request.file.filename
-            key = (request.index, request.project, filename)
+            filename, whole = "", False
+            if isinstance(request, MetadataRequest):
+                filename, whole = request.file.filename, request.whole
+            key = (request.index, request.project, filename, whole)
             if key not in seen:
                 seen.add(key)
                 pool.put(request)
