@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from resolver.errors import InputError
 from resolver.interpreters import DEFAULT_PYTHON, full_python
+from resolver.lock_request import request_to_json
 from resolver.policy import PREFERENCES, parse_providers
 from resolver.requirement import Request, Requirement, parse_requirement
 from resolver.requirements_txt import RequirementsFile, parse_requirements_file, parse_requirements_text
@@ -45,6 +46,17 @@ class Asked:
     settings: IndexSettings
     notes: tuple[str, ...]
     details: tuple[str, ...]
+
+    def to_files(self) -> dict[str, str]:
+        """Return the request as files, by name: ``requirements.txt``, and ``constraints.txt`` where there are any."""
+        request = request_to_json(self.request)
+        files = {}
+        lines = list(request["requirements"])
+        if request["constraints"]:
+            files["constraints.txt"] = "".join(f"{line}\n" for line in request["constraints"])
+            lines.insert(0, "-c constraints.txt")
+        files["requirements.txt"] = "".join(f"{line}\n" for line in lines)
+        return files
 
 
 def this_system() -> str:
@@ -190,9 +202,10 @@ def _providers(
         sdists = all(file.allows_sdists(probe) for file in files)
         kept = tuple(p for p in order if (p != "wheel" or wheels) and (p != "sdist" or sdists))
         if not kept:
+            whom = "every project" if key == "_default" else key
             raise InputError(
                 "no-provider-left",
-                f"--no-binary, --only-binary and --providers leave nothing for {key.replace('_default', 'every project')}",
+                f"--no-binary, --only-binary and --providers leave nothing for {whom}",
                 hint="allow wheels or sdists",
             )
         if key == "_default" or kept != providers["_default"]:

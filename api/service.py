@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from db.catalog import CatalogHandle, Reader, open_catalog
 from resolver.errors import InputError
-from resolver.lock import Lock, Nixpkgs, parse_lock, render_lock
+from resolver.lock import Lock, LockTarget, Nixpkgs, render_lock
 from resolver.locking import Locking, make_lock
 from resolver.names import NormalizedName
 from resolver.policy import Policy
@@ -21,7 +21,21 @@ from .notices import Notices
 if TYPE_CHECKING:
     from .filling import Ahead
 
-__all__ = ["CatalogChoices", "Locked", "Upgrade", "lock_request", "problems_of", "render_nix"]
+__all__ = [
+    "CatalogChoices",
+    "Locked",
+    "Upgrade",
+    "lock_request",
+    "preferences_of",
+    "problems_of",
+    "render_folder",
+    "render_nix",
+    "target_of",
+]
+
+
+#: System -> project -> (version, provider).
+Preferences = dict[str, dict[str, tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +112,20 @@ def lock_request(
             max_age=catalog.max_age,
             generation=generation,
         )
-        preferences = _preferences(old, upgrade or Upgrade())
+        upgrade = upgrade or Upgrade()
+        preferences = {} if old is None or upgrade.everything else preferences_of(old, upgrade.projects)
 
-        def attempt(reader: Reader) -> Locking:
-            return make_lock(request, reader, preferences=preferences, nixpkgs=nixpkgs, snapshot=snapshot)
+        def resolve(preferences: Preferences) -> Locking:
+            def attempt(reader: Reader) -> Locking:
+                return make_lock(request, reader, preferences=preferences, nixpkgs=nixpkgs, snapshot=snapshot)
 
-        outcome = filling.run(attempt, lambda: _foresight(request, handle))
+            return filling.run(attempt, lambda: _foresight(request, handle))
+
+        outcome = resolve(preferences)
+        if preferences and outcome.lock is not None:
+            # its own pins as preferences: so that the facts in the lock are those that anyone
+            # who has the lock reads, whatever lock came before it
+            outcome = resolve(preferences_of(outcome.lock))
     if outcome.failure is not None:
         raise outcome.failure
     assert outcome.lock is not None, "a run without needs and failure has a lock"
@@ -142,14 +164,14 @@ def _snapshot(handle: CatalogHandle, name: str | None) -> tuple[int | None, str 
     return generation, snapshot_id(handle, generation)
 
 
-def _preferences(old: Lock | None, upgrade: Upgrade) -> dict[str, dict[str, tuple[str, str]]]:
-    if old is None or upgrade.everything:
-        return {}
+def preferences_of(lock: Lock, leave_out: frozenset[str] = frozenset()) -> Preferences:
+    """Return the pins of *lock* as preferences, system -> project -> (version, provider).
+
+    :param leave_out: normalised projects whose pins are not kept.
+    """
     return {
-        target.system: {
-            pin.name: (pin.version, pin.provider) for pin in target.pins if pin.name not in upgrade.projects
-        }
-        for target in old.targets
+        target.system: {pin.name: (pin.version, pin.provider) for pin in target.pins if pin.name not in leave_out}
+        for target in lock.targets
     }
 
 
@@ -172,26 +194,31 @@ def _foresight(request: Request, handle: CatalogHandle) -> Ahead:
 def render_nix(lock: Lock) -> str:
     """Return the self-contained Nix expression of *lock*.
 
-    :raises MachError: where Nix is installed and does not accept the text (a bug of mach).
+    :raises DataError: ``lock-invalid``.
     """
     from nix.expression import render_expression
 
     return render_expression(lock)
 
 
-def read_lock(text: str, name: str) -> Lock:
-    """Return the lock that *text* holds.
+def render_folder(lock: Lock) -> dict[str, str]:
+    """Return the files that build the ``mach.lock`` beside them: ``default.nix`` and ``shell.nix``."""
+    from nix.expression import render_directory
 
-    :raises DataError: ``lock-invalid``, ``lock-too-new``.
+    return dict(render_directory(lock))
+
+
+def target_of(lock: Lock, system: str | None) -> LockTarget:
+    """Return the target of *lock* for *system*, by default the first.
+
+    :raises InputError: ``not-in-lock`` where the lock has no such target.
     """
-    return parse_lock(text, name)
-
-
-def require_lock(lock: Lock | None, name: str) -> Lock:
-    """Return *lock*.
-
-    :raises InputError: ``no-lock`` where there is none.
-    """
-    if lock is None:
-        raise InputError("no-lock", f"there is no {name}", hint="make one with `mach lock -r requirements.txt`")
-    return lock
+    for target in lock.targets:
+        if system is None or target.system == system:
+            return target
+    raise InputError(
+        "not-in-lock",
+        f"the lock has no target for {system}",
+        context=[f"it has {', '.join(t.system for t in lock.targets) or 'none'}"],
+        hint="lock again with --platform",
+    )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from .requirement import Request, Requirement
+from .errors import InputError
+from .requirement import Request, Requirement, parse_requirement
 
-__all__ = ["render_time", "request_to_json"]
+__all__ = ["render_time", "request_from_json", "request_to_json"]
 
 
 def render_time(seconds: int) -> str:
@@ -46,3 +47,36 @@ def request_to_json(request: Request) -> dict[str, Any]:
     }
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return {**value, "digest": "sha256:" + hashlib.sha256(text.encode()).hexdigest()}
+
+
+def request_from_json(value: Mapping[str, Any]) -> Request:
+    """Return the request that a lock records; origins say so.
+
+    :raises InputError: ``invalid-requirement``, ``invalid-lock-request`` where *value* is none.
+    """
+    try:
+        as_of = value["as-of"]
+        return Request(
+            requirements=tuple(_requirement(text) for text in value["requirements"]),
+            constraints=tuple(_requirement(text) for text in value["constraints"]),
+            indexes=tuple(value["indexes"]),
+            python=value["python"],
+            systems=tuple(value["systems"]),
+            providers={name: tuple(order) for name, order in value["providers"].items()},
+            prefer=value["prefer"],
+            prereleases=value["prereleases"],
+            as_of=None if as_of is None else int(datetime.fromisoformat(as_of).timestamp()),
+            require_hashes=value["require-hashes"],
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            "invalid-lock-request",
+            "the lock does not hold a request that can be repeated",
+            context=[f"{type(error).__name__}: {error}"],
+            hint="lock again with `mach lock -r FILE`",
+        ) from error
+
+
+def _requirement(text: str) -> Requirement:
+    requirement, *hashes = text.split(" --hash=")
+    return parse_requirement(requirement, "mach.lock", hashes=tuple(hashes))

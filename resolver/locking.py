@@ -20,7 +20,7 @@ from .target import Target, make_target, required_glibc
 __all__ = ["Locking", "make_lock"]
 
 _TOOLS_ORIGIN = "the builders of mach"
-#: What every environment's builder runs, and what building an sdist takes as well.
+#: What the builders run: in every lock, so that an override can build from source as well.
 _INSTALLER = parse_requirement("installer>=0.7", _TOOLS_ORIGIN)
 _HOOKS = parse_requirement("pyproject-hooks>=1", _TOOLS_ORIGIN)
 #: The build closure of every sdist until build requirements are resolved one by one.
@@ -194,7 +194,7 @@ class _Tools:
 def _solve_tools(run: _Run, targets: Sequence[Target], solved: Sequence[tuple[Target, Solved]]) -> _Tools:
     building = [t for t, s in solved if any(p.provider == "sdist" for p in s.pins)]
     wheels: dict[str, Solved] = {}
-    for root in (_INSTALLER, _HOOKS) if building else (_INSTALLER,):
+    for root in (_INSTALLER, _HOOKS):
         tool = run.solve_tool(targets[0], root)
         if tool is not None:
             wheels[root.project] = tool

@@ -157,7 +157,7 @@ def _requires_hashes(reading: _Reading) -> bool:
             "--require-hashes and --no-require-hashes are both given",
             hint="remove one of them",
         )
-    hashed = any(requirement.hashes for requirement in reading.requirements)
+    hashed = any(stated.hashes for stated in (*reading.requirements, *reading.constraints))
     return reading.require_hashes or (hashed and not reading.no_require_hashes)
 
 

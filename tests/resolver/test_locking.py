@@ -183,7 +183,8 @@ def test_two_indexes_the_first_that_has_it():
     private = MemoryCatalog({"a": {"0.1": []}}, index="https://private.example/", absent=["b"], tools=False)
     request = ask("a", "b", indexes=("https://private.example/", INDEX))
     run = make_lock(request, Two(private, MemoryCatalog({"a": {"9": []}, "b": {"1": []}})))
-    assert [n.project for n in run.needs] == ["installer"]  # unknown on the private index: must be asked there
+    # unknown on the private index: must be asked there first
+    assert [n.project for n in run.needs] == ["installer", "pyproject-hooks"]
     assert ("https://private.example/", "a") in run.reading.pages_asked()
     assert (INDEX, "a") not in run.reading.pages_asked()
 

@@ -1,0 +1,145 @@
+"""Use cases on the catalog itself: filling it ahead of need, and carrying facts elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from db.catalog import CatalogHandle
+from resolver.catalog import ID, METADATA
+from resolver.errors import DataError, MachError
+from resolver.lock import Lock
+from resolver.lock_request import request_from_json
+from resolver.locking import Locking, make_lock
+from resolver.names import NormalizedName
+
+from .notices import Notices
+from .service import preferences_of
+
+if TYPE_CHECKING:
+    from crawler.settings import IndexSettings
+
+__all__ = ["Crawled", "crawl_projects", "export_lock_facts"]
+
+#: Pages that are held in memory before they are published as one generation.
+_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crawled:
+    """What a crawl brought."""
+
+    pages: int
+    absent: int
+    metadata: int
+    generation: int
+    errors: tuple[MachError, ...]
+
+
+def crawl_projects(
+    handle: CatalogHandle,
+    settings: IndexSettings,
+    projects: Iterable[NormalizedName],
+    notices: Notices,
+    *,
+    newest: int | None,
+    sdists: bool,
+    connections: int = 4,
+    per_second: float = 5.0,
+) -> Crawled:
+    """Fetch pages and metadata of *projects* politely and publish them in batches.
+
+    A project is looked for on the indexes in order; the first that has it is taken. A
+    crawl that is killed keeps every batch that was published.
+
+    :param newest: how many of each project's newest versions; None for all.
+    :param sdists: whether the metadata of sdists is fetched as well.
+    """
+    from crawler.bulk import crawl
+    from crawler.client import Client, Manners
+    from crawler.fill import PageRequest
+    from db.facts import AbsenceFact, Fact, FileFact, MetadataFact, PageFact
+    from db.writer import publish
+
+    pages = absent = metadata = 0
+    errors: list[MachError] = []
+
+    def tell(done: int, total: int, fact: Fact | None) -> None:
+        notices.progress(done, total, "" if fact is None else fact.project)
+
+    def is_known(page: PageFact, file: FileFact) -> bool:
+        return file.filename in known.get((page.index, page.project), ())
+
+    wanted = list(dict.fromkeys(projects))
+    with Client(settings, Manners.polite(connections=connections, per_second=per_second)) as client:
+        for start in range(0, len(wanted), _BATCH):
+            batch: Sequence[NormalizedName] = wanted[start : start + _BATCH]
+            for index in settings.indexes:
+                known = _files_with_metadata(handle, index, batch)
+                fresh = handle.freshness(index, batch)
+                requests = [
+                    PageRequest(
+                        index=index,
+                        project=project,
+                        last_serial=fresh[project].last_serial if project in fresh else None,
+                    )
+                    for project in batch
+                ]
+                result = crawl(requests, client=client, newest=newest, sdists=sdists, is_known=is_known, progress=tell)
+                publish(handle, result.facts)
+                errors += result.errors.values()
+                missing = {f.project for f in result.facts if isinstance(f, AbsenceFact)}
+                pages += sum(isinstance(f, PageFact) for f in result.facts)
+                metadata += sum(isinstance(f, MetadataFact) for f in result.facts)
+                batch = [project for project in batch if project in missing]
+                if not batch:
+                    break
+            absent += len(batch)
+    return Crawled(pages=pages, absent=absent, metadata=metadata, generation=handle.generation(), errors=tuple(errors))
+
+
+def _files_with_metadata(
+    handle: CatalogHandle, index: str, projects: Sequence[NormalizedName]
+) -> dict[tuple[str, NormalizedName], set[str]]:
+    reader = handle.reader()
+    ids: dict[int, NormalizedName] = {}
+    for project, page in reader.pages(index, projects).items():
+        ids.update({row[ID]: project for row in page.files if row[METADATA] >= 0})
+    answer: dict[tuple[str, NormalizedName], set[str]] = {}
+    for number, artifact in reader.artifacts(ids).items():
+        answer.setdefault((index, ids[number]), set()).add(artifact.filename)
+    return answer
+
+
+def export_lock_facts(handle: CatalogHandle, lock: Lock, file: Path, generation: int | None = None) -> None:
+    """Write to *file* exactly the facts that *lock* was made from.
+
+    The resolution is repeated to find them: afresh, and with the lock's own pins as
+    preferences; one of the two reads what the lock's digest names.
+
+    :raises DataError: ``facts-moved`` where this state of the catalog gives neither.
+    """
+    from db.transfer import export_facts
+
+    request = request_from_json(lock.request)
+    reader = handle.reader(generation)
+    for preferences in ({}, preferences_of(lock)):
+        run: Locking = make_lock(request, reader, preferences=preferences)
+        if run.lock is not None and run.lock.facts == lock.facts:
+            files = reader.file_facts(number for _, _, number in run.reading.metadata_asked())
+            export_facts(
+                handle,
+                file,
+                pages=run.reading.pages_asked(),
+                metadata=[(i, p, files[number].filename) for i, p, number in run.reading.metadata_asked()],
+                generation=generation,
+            )
+            return
+    raise DataError(
+        "facts-moved",
+        "this state of the catalog does not hold the facts that the lock was made from",
+        context=[f"the lock names {lock.facts}"],
+        hint="name the state with --snapshot, or lock again with --upgrade and export then",
+    )

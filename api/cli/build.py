@@ -1,0 +1,29 @@
+"""``mach build``: an environment, built by Nix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .expressions import expression_file
+from .locks import lock_for
+from .options import asking_options, catalog_options, output_options
+
+
+@click.command(epilog="Example: mach build -r requirements.txt && result/bin/python -c 'import requests'")
+@asking_options
+@click.option("--lock", "lock_file", metavar="FILE", help="Build this lock; nothing is resolved.")
+@click.option("-o", "--output", default="result", show_default=True, metavar="LINK", help="The link to the result.")
+@click.option("--attr", "attribute", default="env", show_default=True, metavar="NAME", help="env or packages.NAME.")
+@catalog_options()
+@output_options()
+def build(lock_file: str | None, output: str, attribute: str, **values: Any) -> None:
+    """Build the environment with Nix and link it; prints the store path. Nix's exit code is passed on."""
+    from nix import runner
+
+    runner.find_program("nix-build")
+    locked = lock_for(lock_file, values)
+    with expression_file(locked.lock) as path:
+        click.echo(str(runner.build(path, attribute=attribute, out_link=Path(output))))

@@ -1,0 +1,132 @@
+"""What the command line shows on stderr: notes, warnings, errors and progress."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from api.notices import Notices
+from resolver.errors import MachError, printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+__all__ = ["Console"]
+
+_RED, _YELLOW, _CYAN, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[36m", "\x1b[0m"
+
+
+class Console:
+    """Writes to stderr; colour and progress only where it is a terminal, and NO_COLOR is not set."""
+
+    _current: Console | None = None
+
+    def __init__(self) -> None:
+        self.verbosity = 0
+        """-1 quiet, 0 plain, 1 and more: details."""
+        self.json = False
+        self.show_progress = True
+        terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._terminal = terminal
+        self._colour = terminal and not os.environ.get("NO_COLOR")
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    @classmethod
+    def current(cls) -> Console:
+        """Return the console of this process."""
+        if cls._current is None:
+            cls._current = cls()
+        return cls._current
+
+    def line(self, text: str) -> None:
+        """Write one line."""
+        self.end_progress()
+        print(text, file=sys.stderr, flush=True)
+
+    def _painted(self, colour: str, text: str) -> str:
+        return f"{colour}{text}{_RESET}" if self._colour else text
+
+    def note(self, text: str) -> None:
+        """Tell what was done or chosen, unless ``-q``."""
+        if self.verbosity >= 0:
+            self.line(printable(text))
+
+    def detail(self, text: str) -> None:
+        """Tell a detail, with ``-v``."""
+        if self.verbosity >= 1:
+            self.line(printable(text))
+
+    def warn(self, text: str) -> None:
+        """Tell what the user may want to change."""
+        self.line(f"{self._painted(_YELLOW, 'warning:')} {printable(text)}")
+
+    def error(self, error: MachError) -> None:
+        """Show an error: for people on stderr, and with ``--json`` as one document on stdout as well."""
+        self.end_progress()
+        head = self._painted(_RED, f"error[{error.code}]:")
+        lines = [f"{head} {error.message}", *(f"  {line}" for line in error.context)]
+        if error.hint is not None:
+            lines.append(f"{self._painted(_CYAN, 'hint:')} {error.hint}")
+        print("\n".join(lines), file=sys.stderr, flush=True)
+        if self.json:
+            print(json.dumps({"error": error.to_json()}, indent=2, sort_keys=True, ensure_ascii=False))
+
+    def system_error(self, error: OSError) -> int:
+        """Show what the operating system refused, and return the exit code."""
+        name = f"{error.filename}: " if error.filename else ""
+        head = self._painted(_RED, "error[system]:")
+        self.line(f"{head} {printable(str(name))}{error.strerror or error}")
+        hint = {28: "make room on the disk and run the command again", 13: "check the permissions of that file"}
+        if error.errno in hint:
+            self.line(f"{self._painted(_CYAN, 'hint:')} {hint[error.errno]}")
+        if self.verbosity >= 2:
+            raise error
+        return 3
+
+    def bug(self, error: BaseException) -> None:
+        """Show that mach itself is wrong, with what a report needs."""
+        import traceback
+
+        self.line(f"{self._painted(_RED, 'error[bug]:')} {type(error).__name__}: {printable(str(error))}")
+        self.line("This is a bug in mach. Please report it with the command and these lines:")
+        self.line(printable("\n".join(traceback.format_exception(error))).replace("\\n", "\n"))
+
+    # ---- progress
+
+    def _advance(self, done: int, total: int, what: str) -> None:
+        if self.verbosity < 0 or not (self._terminal and self.show_progress):
+            return
+        if self._progress is None:
+            from rich.console import Console as RichConsole
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            self._progress = Progress(
+                TextColumn("fetching"),
+                BarColumn(bar_width=30),
+                MofNCompleteColumn(),
+                TextColumn("{task.description}", markup=False),
+                TimeElapsedColumn(),
+                console=RichConsole(stderr=True, no_color=not self._colour),
+                transient=True,
+            )
+            self._progress.start()
+            self._task = self._progress.add_task("", total=total)
+        assert self._task is not None
+        self._progress.update(self._task, completed=done, total=total, description=printable(what)[:40])
+
+    def end_progress(self) -> None:
+        """Take the progress bar away."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def notices(self) -> Notices:
+        """Return this console as what use cases talk to."""
+        return Notices(detail=self.detail, note=self.note, warn=self.warn, progress=self._advance)
+
+    def result(self, value: Any) -> None:
+        """Write a JSON document to stdout."""
+        print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))

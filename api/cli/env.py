@@ -1,0 +1,42 @@
+"""``mach env``: a folder with everything that building the environment takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .console import Console
+from .files import write_text
+from .locks import note_result
+from .options import LOCK_NAME, Asking, asking_options, catalog_options, output_options, read_lock_file
+
+
+@click.command(epilog="Example: mach env ./python -r requirements.txt && nix-build ./python -A env")
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@asking_options
+@catalog_options()
+@output_options()
+def env(folder: Path, **values: Any) -> None:
+    """Write default.nix, shell.nix, mach.lock and requirements.txt to DIR; nothing else is needed.
+
+    A mach.lock that is in DIR already is kept where it satisfies the request.
+    """
+    from api.service import lock_request, render_folder
+
+    asking = Asking.take(values)
+    asking.note_choices()
+    console = Console.current()
+    locked = lock_request(
+        asking.asked, asking.catalog, console.notices(), old=read_lock_file(folder / LOCK_NAME), nixpkgs=asking.nixpkgs
+    )
+    note_result(locked)
+    texts = {LOCK_NAME: locked.text, **render_folder(locked.lock), **asking.asked.to_files()}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        path = folder / name
+        if any(Path(given).exists() and path.exists() and path.samefile(given) for given in asking.files):
+            continue
+        write_text(path, text)
+    console.note(f"wrote {', '.join(texts)} to {folder}")

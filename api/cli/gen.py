@@ -1,0 +1,28 @@
+"""``mach gen``: requirements or a lock to one self-contained Nix file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .options import asking_options, catalog_options, output_options, write_output
+
+
+@click.command(epilog="Example: mach gen -r requirements.txt -o python.nix && nix-build python.nix -A env")
+@asking_options
+@click.option("--lock", "lock_file", metavar="FILE", help="Write the expression of this lock; nothing is resolved.")
+@click.option("-o", "--output", metavar="FILE", help="Where to write the expression.  [default: stdout]")
+@catalog_options()
+@output_options()
+def gen(lock_file: str | None, output: str | None, **values: Any) -> None:
+    """Write a self-contained Nix expression of the environment.
+
+    Requirements come from -r FILE, from arguments, or both. A mach.lock beside the file is
+    used where it satisfies the request; otherwise its pins are preferences.
+    """
+    from api.service import render_nix
+
+    from .locks import lock_for
+
+    write_output(render_nix(lock_for(lock_file, values).lock), output)

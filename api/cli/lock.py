@@ -1,0 +1,81 @@
+"""``mach lock``: requirements to ``mach.lock``, or a check of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .console import Console
+from .options import (
+    Asking,
+    asking_options,
+    catalog_options,
+    output_options,
+    read_lock_file,
+    read_lock_or_refuse,
+    write_output,
+)
+
+
+@click.command(epilog="Example: mach lock -r requirements.txt --upgrade-package requests")
+@asking_options
+@click.option("-o", "--output", metavar="FILE", help="The lock.  [default: mach.lock beside the first -r FILE]")
+@click.option("--check", is_flag=True, help="Only check that the lock satisfies the request; exit 1 where not.")
+@click.option("--upgrade", is_flag=True, help="Do not keep the pins of the existing lock.")
+@click.option("--upgrade-package", "upgrades", multiple=True, metavar="NAME", help="Do not keep this project's pin.")
+@catalog_options()
+@output_options(json=True)
+def lock(
+    output: str | None, check: bool, upgrade: bool, upgrades: tuple[str, ...], as_json: bool, **values: Any
+) -> None:
+    """Resolve requirements and write mach.lock; the pins of an existing lock are kept where they fit."""
+    from api.service import Upgrade, lock_request, problems_of
+    from resolver.errors import InputError, LockOutdated
+    from resolver.names import normalize_project
+
+    from .locks import note_result
+
+    asking = Asking.take(values)
+    path = Path(output) if output is not None else asking.lock_path
+    console = Console.current()
+    if check:
+        problems = problems_of(read_lock_or_refuse(str(path)), asking.asked.request)
+        if problems:
+            raise LockOutdated(
+                "lock-outdated",
+                f"{path} does not satisfy the request",
+                context=problems[:20],
+                hint="run `mach lock` without --check to bring it up to date",
+                details={"problems": problems},
+            )
+        console.note(f"{path} satisfies the request")
+        if as_json:
+            console.result({"lock": str(path), "satisfied": True})
+        return
+    try:
+        projects = frozenset(normalize_project(name) for name in upgrades)
+    except ValueError as error:
+        raise InputError("invalid-name", str(error), hint="--upgrade-package takes the name of a project") from error
+    asking.note_choices()
+    old = None if output == "-" else read_lock_file(path)
+    locked = lock_request(
+        asking.asked,
+        asking.catalog,
+        console.notices(),
+        old=old,
+        upgrade=Upgrade(everything=upgrade, projects=projects),
+        nixpkgs=asking.nixpkgs,
+    )
+    text = locked.text
+    if output == "-":
+        write_output(text, "-")
+    elif old is None or text != path.read_text(encoding="utf-8"):
+        write_output(text, str(path))
+    note_result(locked)
+    console.note(f"{path} is up to date" if locked.reused else f"wrote {path}")
+    if as_json and output != "-":
+        console.result(
+            {"lock": str(path), "reused": locked.reused, "rounds": locked.rounds, "conflicts": locked.conflicts}
+        )

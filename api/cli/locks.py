@@ -1,0 +1,53 @@
+"""The lock that a command works on: one that is named, or the one of a request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .console import Console
+from .options import Asking, read_lock_file, read_lock_or_refuse
+
+if TYPE_CHECKING:
+    from api.service import Locked
+
+__all__ = ["lock_for"]
+
+
+def lock_for(lock_file: str | None, values: dict[str, Any]) -> Locked:
+    """Return the lock named by ``--lock``, or that of the request that *values* make.
+
+    :raises click.UsageError: where both are given.
+    """
+    from api.service import Locked, lock_request
+
+    if lock_file is not None:
+        if values["requirements"] or values["files"]:
+            raise click.UsageError("--lock and requirements exclude each other: a lock is built as it is")
+        return Locked(lock=read_lock_or_refuse(lock_file), reused=True)
+    asking = Asking.take(values)
+    asking.note_choices()
+    old = read_lock_file(asking.lock_path)
+    locked = lock_request(
+        asked=asking.asked, catalog=asking.catalog, notices=Console.current().notices(), old=old, nixpkgs=asking.nixpkgs
+    )
+    console = Console.current()
+    if locked.reused:
+        console.note(f"using {asking.lock_path}, which satisfies the request")
+    note_result(locked)
+    return locked
+
+
+def note_result(locked: Locked) -> None:
+    """Say on stderr what a lock holds and what about it the user may want to know."""
+    console = Console.current()
+    for target in locked.lock.targets:
+        console.note(f"{len(target.pins)} projects for Python {target.python} on {target.system}")
+        for pin in target.pins:
+            if pin.passed_over is not None:
+                console.detail(
+                    f"{pin.name} {pin.version} ({pin.provider}): the provider order passed over {pin.passed_over}"
+                )
+    if locked.lock.nixpkgs is None:
+        console.note("nixpkgs is not pinned: the expression takes the user's <nixpkgs>; pin it with --nixpkgs")

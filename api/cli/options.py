@@ -1,0 +1,261 @@
+"""Options that several commands share, and what they make together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .console import Console
+
+if TYPE_CHECKING:
+    from api.asking import Asked
+    from api.service import CatalogChoices
+    from resolver.lock import Lock, Nixpkgs
+
+__all__ = [
+    "LOCK_NAME",
+    "Asking",
+    "asking_options",
+    "catalog_options",
+    "make_catalog_choices",
+    "output_options",
+    "read_lock_file",
+    "read_lock_or_refuse",
+    "write_output",
+]
+
+LOCK_NAME = "mach.lock"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _apply(options: list[Callable[[F], F]]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def _verbosity(_: click.Context, option: click.Parameter, value: int) -> int:
+    if value:
+        Console.current().verbosity = -1 if option.name == "quiet" else value
+    return value
+
+
+def _no_progress(_: click.Context, __: click.Parameter, value: bool) -> bool:
+    Console.current().show_progress = not value
+    return value
+
+
+def output_options(*, json: bool = False) -> Callable[[F], F]:
+    """Add ``-q``, ``-v`` and ``--no-progress``, and where the command has a document for programs ``--json``."""
+    options: list[Any] = [
+        click.option(
+            "-q", "--quiet", is_flag=True, expose_value=False, callback=_verbosity, help="Warnings and errors only."
+        ),
+        click.option(
+            "-v",
+            "--verbose",
+            count=True,
+            expose_value=False,
+            callback=_verbosity,
+            help="Tell details; repeat for more.",
+        ),
+        click.option(
+            "--no-progress", is_flag=True, expose_value=False, callback=_no_progress, help="Show no progress bar."
+        ),
+    ]
+    if json:
+
+        def _json(_: click.Context, __: click.Parameter, value: bool) -> bool:
+            Console.current().json = value
+            return value
+
+        options.append(
+            click.option("--json", "as_json", is_flag=True, callback=_json, help="Print one JSON document on stdout.")
+        )
+    return _apply(options)
+
+
+def catalog_options(*, fetching: bool = True) -> Callable[[F], F]:
+    """Add ``--db``, and with *fetching* ``--snapshot``, ``--offline``, ``--refresh`` and ``--max-age``."""
+    options: list[Any] = [
+        click.option(
+            "--db",
+            metavar="URL|FILE",
+            envvar="MACH_DB",
+            help="The catalog: a SQLite file or postgresql://…  [env: MACH_DB; default: in your data directory]",
+        )
+    ]
+    if fetching:
+        options += [
+            click.option(
+                "--snapshot", metavar="ID", help="Answer from this snapshot (id, prefix or name); fetch nothing."
+            ),
+            click.option("--offline", is_flag=True, help="Fetch nothing; a missing fact is an error that names it."),
+            click.option("--refresh", is_flag=True, help="Ask the index again for every project page that is read."),
+            click.option(
+                "--max-age",
+                metavar="SECONDS",
+                type=click.IntRange(min=0),
+                default=600,
+                show_default=True,
+                help="Ask again for pages that are older.",
+            ),
+        ]
+    return _apply(options)
+
+
+def make_catalog_choices(values: dict[str, Any]) -> CatalogChoices:
+    """Take the catalog's options out of *values* and return what they say."""
+    from api.service import CatalogChoices
+
+    refresh, max_age = values.pop("refresh"), values.pop("max_age")
+    return CatalogChoices(
+        db=values.pop("db"),
+        snapshot=values.pop("snapshot"),
+        offline=values.pop("offline"),
+        max_age=-1 if refresh else max_age,
+    )
+
+
+def asking_options(function: F) -> F:
+    """Add everything that makes a request: requirements, ``-r``, indexes, targets, providers, nixpkgs."""
+    options: list[Any] = [
+        click.argument("requirements", nargs=-1, metavar="[REQUIREMENT]..."),
+        click.option(
+            "-r",
+            "--requirement",
+            "files",
+            multiple=True,
+            metavar="FILE",
+            help="Read a requirements file; - is standard input. Repeatable.",
+        ),
+        click.option(
+            "-c", "--constraint", "constraint_files", multiple=True, metavar="FILE", help="Read a constraints file."
+        ),
+        click.option("--python", metavar="X.Y[.Z]", help="Python to resolve for.  [default: 3.13]"),
+        click.option(
+            "--platform",
+            "systems",
+            multiple=True,
+            metavar="SYSTEM",
+            help="Nix system to resolve for, x86_64-linux; repeatable.  [default: this machine's]",
+        ),
+        click.option(
+            "--providers",
+            multiple=True,
+            metavar="LIST",
+            help="Providers in order, `wheel,sdist`; `numpy=wheel` for one project. Repeatable.",
+        ),
+        click.option(
+            "--prefer",
+            metavar="WHAT",
+            default="provider",
+            show_default=True,
+            help="`provider`: earlier providers before newer versions; `newest`: the other way round.",
+        ),
+        click.option("--pre", is_flag=True, help="Pre-releases count like stable releases."),
+        click.option("--as-of", metavar="DATE", help="Only files uploaded before this UTC date or time."),
+        click.option("--index-url", "-i", metavar="URL", help="The index.  [default: pip's configuration]"),
+        click.option(
+            "--extra-index-url", "extra_index_urls", multiple=True, metavar="URL", help="An index that goes before it."
+        ),
+        click.option(
+            "--nixpkgs",
+            "nixpkgs_source",
+            metavar="REV|FILE",
+            help="Pin nixpkgs: a revision, or a flake.lock or npins sources.json that pins one.",
+        ),
+        click.option("--nixpkgs-sha256", metavar="HASH", help="Hash of that revision's unpacked archive."),
+    ]
+    decorate: Callable[[F], F] = _apply(options)
+    return decorate(function)
+
+
+@dataclass(slots=True, kw_only=True)
+class Asking:
+    """The options of :func:`asking_options` and of the catalog, taken apart."""
+
+    asked: Asked
+    catalog: CatalogChoices
+    nixpkgs: Nixpkgs | None
+    files: tuple[str, ...]
+    lock_path: Path
+    """Where the lock lies that belongs to the request: beside the first file, else in the current folder."""
+
+    @classmethod
+    def take(cls, values: dict[str, Any]) -> Asking:
+        """Take the options out of *values*; files are read here."""
+        from api.asking import Choices, ask
+
+        from .files import STDIN, make_reader, read_nixpkgs
+
+        catalog = make_catalog_choices(values)
+        files: tuple[str, ...] = values.pop("files")
+        named = tuple(file for file in files if file != "-")
+        read = make_reader()
+        asked = ask(
+            arguments=values.pop("requirements"),
+            files=named,
+            texts={STDIN: read("-", "command line")} if "-" in files else {},
+            constraint_files=values.pop("constraint_files"),
+            choices=Choices(
+                python=values.pop("python"),
+                systems=values.pop("systems"),
+                providers=values.pop("providers"),
+                prefer=values.pop("prefer"),
+                pre=values.pop("pre"),
+                as_of=values.pop("as_of"),
+                index_url=values.pop("index_url"),
+                extra_index_urls=values.pop("extra_index_urls"),
+            ),
+            read=read,
+        )
+        nixpkgs = read_nixpkgs(values.pop("nixpkgs_source"), values.pop("nixpkgs_sha256"))
+        folder = Path(named[0]).parent if named else Path()
+        return cls(asked=asked, catalog=catalog, nixpkgs=nixpkgs, files=named, lock_path=folder / LOCK_NAME)
+
+    def note_choices(self) -> None:
+        """Say on stderr what was chosen without being asked for."""
+        console = Console.current()
+        request = self.asked.request
+        console.note(f"resolving for Python {request.python} on {', '.join(request.systems)}")
+
+
+def read_lock_file(path: Path) -> Lock | None:
+    """Return the lock at *path*, or None where there is no such file."""
+    from resolver.lock import parse_lock
+
+    from .files import read_text
+
+    return parse_lock(read_text(path), str(path)) if path.exists() else None
+
+
+def read_lock_or_refuse(path: str) -> Lock:
+    """Return the lock at *path*.
+
+    :raises InputError: ``no-lock`` where there is none.
+    """
+    from resolver.errors import InputError
+
+    lock = read_lock_file(Path(path))
+    if lock is None:
+        raise InputError("no-lock", f"there is no lock at {path}", hint="make one with `mach lock -r requirements.txt`")
+    return lock
+
+
+def write_output(text: str, path: str | None) -> None:
+    """Write a result to *path*, whole or not at all; None and ``-`` are stdout."""
+    if path is None or path == "-":
+        click.echo(text, nl=False)
+    else:
+        from .files import write_text
+
+        write_text(Path(path), text)

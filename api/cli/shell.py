@@ -1,0 +1,28 @@
+"""``mach shell``: a shell in which an environment's Python and programs are found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .expressions import expression_file
+from .locks import lock_for
+from .options import asking_options, catalog_options, output_options
+
+
+@click.command(epilog="Example: mach shell requests --run 'python -c \"import requests\"'")
+@asking_options
+@click.option("--lock", "lock_file", metavar="FILE", help="Take this lock; nothing is resolved.")
+@click.option("--pure", is_flag=True, help="Leave out the environment that mach was called from.")
+@click.option("--run", "command", metavar="CMD", help="Run this shell command and exit with its code.")
+@catalog_options()
+@output_options()
+def shell(lock_file: str | None, pure: bool, command: str | None, **values: Any) -> int:
+    """Open a shell with the environment, or run one command in it."""
+    from nix import runner
+
+    runner.find_program("nix-shell")
+    locked = lock_for(lock_file, values)
+    with expression_file(locked.lock) as path:
+        return runner.shell(path, pure=pure, command=command)
