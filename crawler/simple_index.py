@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pypi_simple import ACCEPT_JSON_PREFERRED, DistributionPackage, Link
 
 from db.facts import AbsenceFact, FileFact, PageFact, UnchangedFact, check_text
-from resolver.errors import Unavailable
+from resolver.errors import Unavailable, printable
 from resolver.names import NormalizedName, normalize_project
 
 from .anchors import read_anchors
@@ -48,6 +48,9 @@ class SkippedRow:
     row: str
     """The file name as the row gives it, at most 200 characters; ``row N`` where it gives none."""
     reason: str
+
+    def __str__(self) -> str:
+        return printable(f"{self.row!r} on the page of {self.project} is left out: {self.reason}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
