@@ -9,8 +9,8 @@ from functools import lru_cache
 from itertools import pairwise
 from types import MappingProxyType
 
-from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.markers import Marker
+from packaging.specifiers import SpecifierSet
 
 from .errors import InputError
 
@@ -120,12 +120,13 @@ def _specifier_changes(text: str, minor: int) -> tuple[int, ...]:
     # Only a literal 3.Y or 3.Y.Z tells one patch of 3.Y from another; "<=3.11" does, since 3.11.1 > 3.11.
     if not re.search(rf"(?<![0-9])0*3\.0*{minor}(?![0-9])", text):
         return ()
+    points = _points(text)
     try:
         specifiers = SpecifierSet(text)
-    except InvalidSpecifier:
+        values = {p: specifiers.contains(f"3.{minor}.{p}", prereleases=True) for p in points}
+    except ValueError:  # InvalidSpecifier, or a number with thousands of digits: the same at every patch
         return ()
-    points = _points(text)
-    return _changes(points, {p: specifiers.contains(f"3.{minor}.{p}", prereleases=True) for p in points})
+    return _changes(points, values)
 
 
 def _marker_changes(marker: Marker, extra: str, environment: Mapping[str, str], minor: int) -> tuple[int, ...]:
@@ -140,8 +141,8 @@ def _marker_changes(marker: Marker, extra: str, environment: Mapping[str, str], 
         given = {**environment, **dict.fromkeys(_PATCH_VARIABLES, version), "extra": extra}
         try:
             values[patch] = marker.evaluate(given)
-        except (UndefinedComparison, UndefinedEnvironmentName):
-            values[patch] = False  # counts as not applicable, everywhere in mach
+        except Exception:  # a stranger's text: any failure counts as "not applicable", everywhere in mach
+            values[patch] = False
     return _changes(points, values)
 
 
@@ -157,8 +158,8 @@ def patch_interval(
     :param python: exact version, ``3.11.9``.
     :param environment: the target's marker environment.
     :param markers: markers that were evaluated, each with the extra (normalised, ``""`` for none).
-    :param requires_python: Requires-Python texts that were evaluated; one that does not parse has
-        the same (unusable) value everywhere.
+    :param requires_python: Requires-Python texts that were evaluated; one that cannot be read has
+        the same value at every patch.
     :returns: the lowest patch version and the first one above the interval, ``("3.11.4", "3.11.12")``;
         the second is ``3.12`` where no later patch changes anything.
     :raises InputError: as :func:`split_python`.

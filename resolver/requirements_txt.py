@@ -108,16 +108,18 @@ class _Reading:
 
 
 def parse_requirements_file(
-    name: str, read: Reader, *, environment: Mapping[str, str] | None = None
+    name: str, read: Reader, *, environment: Mapping[str, str] | None = None, constraint: bool = False
 ) -> RequirementsFile:
     """Return what the requirements file *name* and the files that it names state.
 
     :param name: its path, as messages shall show it.
     :param read: gives the text of a path; nested paths are relative to the file that names them.
     :param environment: values for ``${NAME}``; a name that is not in it stays as it is, as with pip.
+    :param constraint: its own requirements are constraints (``-c`` on the command line).
     :raises InputError: every refusal, with file and line.
     """
-    return parse_requirements_text(read(name, "command line"), name, read=read, environment=environment)
+    text = read(name, "command line")
+    return parse_requirements_text(text, name, read=read, environment=environment, constraint=constraint)
 
 
 def parse_requirements_text(
@@ -126,15 +128,18 @@ def parse_requirements_text(
     *,
     read: Reader | None = None,
     environment: Mapping[str, str] | None = None,
+    constraint: bool = False,
 ) -> RequirementsFile:
     """Return what *text* states: standard input, the body of a request, or a file that is read already.
 
     :param name: for origins, ``requirements.txt:4``, and as the place that nested paths are relative to.
     :param read: as for :func:`parse_requirements_file`; None refuses every nested file by name.
+    :param environment: as for :func:`parse_requirements_file`.
+    :param constraint: as for :func:`parse_requirements_file`.
     :raises InputError: every refusal, with file and line.
     """
     reading = _Reading(read, environment or {})
-    _read_file(reading, text, name, constraint=False, chain=(posixpath.normpath(name),))
+    _read_file(reading, text, name, constraint=constraint, chain=(posixpath.normpath(name),))
     return RequirementsFile(
         requirements=tuple(reading.requirements),
         constraints=tuple(reading.constraints),

@@ -143,6 +143,11 @@ def test_requires_python(requires: str, expected: tuple[str, str]) -> None:
     assert interval("3.11.9", requires=(requires,)) == expected
 
 
+def test_numbers_that_python_does_not_read_change_nothing() -> None:
+    huge = "3.11." + "1" * 5000
+    assert interval("3.11.9", f"python_full_version < '{huge}'", requires=(f"<{huge}",)) == ("3.11.0", "3.12")
+
+
 def test_intervals_are_intersected() -> None:
     assert interval(
         "3.11.9", "python_full_version < '3.11.4'", "python_full_version >= '3.11.11'", requires=("<=3.11",)

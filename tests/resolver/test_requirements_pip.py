@@ -80,7 +80,7 @@ def ask_pip(path: Path) -> PipAnswer | None:
             if line.link is not None or line.req is None or (line.constraint and check_invalid_constraint_type(line)):
                 return None  # direct references, and constraints that its resolver refuses
             hashes = [f"sha256:{digest.lower()}" for digest in line.hash_options.get("sha256", [])]
-            hashed = hashed or (bool(line.hash_options) and not line.constraint)
+            hashed = hashed or line.has_hash_options  # constraints count, as in pip's RequirementCommand
             marker = f" ; {line.markers}" if line.markers else ""
             found[line.constraint].append(normalized(f"{line.req}{marker}", hashes))
         if options.require_hashes and options.no_require_hashes:

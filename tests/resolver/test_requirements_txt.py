@@ -179,6 +179,12 @@ def test_nested_files_are_relative_to_the_file_that_names_them() -> None:
     assert parsed.pre
 
 
+def test_a_whole_file_can_constrain() -> None:
+    parsed = parse_requirements_file("odd 'name.txt", lambda path, origin: "a<2", constraint=True)
+    assert (parsed.requirements, str(parsed.constraints[0])) == ((), "a<2")
+    assert parsed.constraints[0].origin == "odd 'name.txt:1"
+
+
 def test_a_file_named_twice_is_read_once() -> None:
     parsed = parse_files({"requirements.txt": "-r a.txt\n-r ./a.txt\n-c a.txt", "a.txt": "x"})
     assert shown(parsed) == ["a.txt:1 x"]
