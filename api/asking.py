@@ -102,9 +102,11 @@ def ask(
     files: Sequence[str] = (),
     constraint_files: Sequence[str] = (),
     texts: Mapping[str, str] | None = None,
+    constraint_texts: Mapping[str, str] | None = None,
     choices: Choices,
     read: Reader | None,
     environ: Mapping[str, str] | None = None,
+    settings: IndexSettings | None = None,
 ) -> Asked:
     """Return the request that these inputs make together.
 
@@ -112,8 +114,11 @@ def ask(
     :param files: requirements files, read through *read*.
     :param constraint_files: files whose requirements only constrain (``-c``).
     :param texts: requirements files given as text, by the name that messages shall show.
+    :param constraint_texts: constraints files given as text, likewise.
     :param read: gives the text of a path; None refuses every path (a service).
     :param environ: for ``${NAME}`` in files and for pip's configuration.
+    :param settings: the only indexes that may be used, whatever the texts say (a service);
+        None takes them from the options, the files and pip's configuration.
     :raises InputError: with the origin of what is wrong.
     """
     environ = os.environ if environ is None else environ
@@ -125,6 +130,8 @@ def ask(
         parsed.append(parse_requirements_text(text, name, read=read, environment={}))
     for name in constraint_files:
         parsed.append(parse_requirements_text(f"-c {name}", "command line", read=read, environment={}))
+    for name, text in (constraint_texts or {}).items():
+        parsed.append(_parse_constraints(text, name))
     requirements = [parse_requirement(text, f"argument {text!r}") for text in arguments]
     for requirement in requirements:
         if requirement.url is not None:
@@ -146,7 +153,14 @@ def ask(
             hint="name a project (`mach gen requests`) or a file (`mach gen -r requirements.txt`)",
         )
     notes = [note for file in parsed for note in file.notes]
-    settings = _settings(choices, parsed, environ)
+    if settings is None:
+        settings = _settings(choices, parsed, environ)
+    elif any(file.index_url or file.extra_index_urls for file in parsed):
+        raise InputError(
+            "index-not-allowed",
+            "the requirements name an index of their own",
+            hint="remove --index-url and --extra-index-url: this service asks its operator's indexes only",
+        )
     request = Request(
         requirements=tuple(requirements),
         constraints=tuple(constraints),
@@ -160,6 +174,19 @@ def ask(
         require_hashes=choices.require_hashes or any(file.require_hashes for file in parsed),
     )
     return Asked(request=request, settings=settings, notes=tuple(dict.fromkeys(notes)), details=settings.left_out)
+
+
+def _parse_constraints(text: str, name: str) -> RequirementsFile:
+    """Return the constraints in *text*: the parser reads them as a file that another one names with ``-c``."""
+
+    def read(path: str, origin: str) -> str:
+        if path != name:
+            raise InputError(
+                "nested-file-refused", f"{path!r} cannot be read here", context=[f"named at {origin}"], hint="inline it"
+            )
+        return text
+
+    return parse_requirements_text(f"-c {name}", "constraints", read=read, environment={})
 
 
 def _prefer(text: str) -> str:

@@ -1,0 +1,144 @@
+"""The service: ``POST /resolve`` and ``GET /healthz``."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.asking import ask
+from api.notices import Notices
+from api.service import CatalogChoices, lock_request, render_nix
+from crawler.settings import IndexSettings, read_index_settings
+from resolver import __version__
+from resolver.errors import InputError, MachError
+
+from .bodies import ResolveBody, read_body
+from .problems import PROBLEM_RESPONSES, problem, problem_of
+from .settings import ServiceSettings
+
+__all__ = ["make_app"]
+
+_LOG = logging.getLogger("mach.http")
+_NIX = "text/x-nix"
+_FORMATS = {"lock": "application/json", "nix": _NIX}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "A lock, or a Nix expression.", "content": {kind: {} for kind in _FORMATS.values()}}
+}
+_BODY_DOCS: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/plain": {"schema": {"type": "string"}, "example": "requests>=2\nnumpy<2\n"},
+            "application/json": {"schema": ResolveBody.model_json_schema()},
+        },
+    }
+}
+
+
+def make_app(settings: ServiceSettings) -> FastAPI:
+    """Return the application.
+
+    :raises InputError: ``invalid-index-url``, ``no-index`` where the settings name no usable index.
+    """
+    indexes = read_index_settings(index_url=settings.index_url, extra_index_urls=settings.extra_index_urls or None)
+    app = FastAPI(title="mach", version=__version__, docs_url=None, redoc_url=None)
+
+    @app.get("/healthz", responses={200: {"description": "The process answers."}})
+    async def healthz() -> dict[str, str]:
+        """Tell that the process answers."""
+        return {"status": "ok", "version": __version__}
+
+    @app.post(
+        "/resolve",
+        response_class=Response,
+        responses={**_ANSWERS, **PROBLEM_RESPONSES},
+        openapi_extra=_BODY_DOCS,
+    )
+    async def resolve(
+        request: Request, form: Annotated[str | None, Query(alias="format", max_length=20)] = None
+    ) -> Response:
+        """Resolve a requirements.txt; answer with the lock, or by Accept or ?format=nix with the expression."""
+        kind = _chosen_format(form, request.headers.get("accept", ""))
+        data = await _read_limited(request, settings.largest_body)
+        body = read_body(data, request.headers.get("content-type", ""))
+        text = await run_in_threadpool(_resolve, body, settings, indexes, kind)
+        return Response(text, media_type=_FORMATS[kind], headers={"Vary": "Accept"})
+
+    _handle_errors(app)
+    return app
+
+
+def _chosen_format(form: str | None, accept: str) -> str:
+    if form is not None:
+        if form not in _FORMATS:
+            raise InputError("not-acceptable", f"{form!r} is no format", hint=f"use {' or '.join(_FORMATS)}")
+        return form
+    wanted = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
+    for kind in wanted:
+        if kind == _NIX:
+            return "nix"
+        if kind in ("application/json", "application/*", "*/*"):
+            return "lock"
+    if any(wanted):
+        raise InputError(
+            "not-acceptable",
+            f"nothing in Accept: {accept[:200]!r} can be given",
+            hint=f"accept {_NIX} or application/json",
+        )
+    return "lock"
+
+
+async def _read_limited(request: Request, limit: int) -> bytes:
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > limit:
+            raise InputError("body-too-large", f"the body is larger than {limit} bytes", hint="ask for less at once")
+    return bytes(data)
+
+
+def _resolve(body: ResolveBody, settings: ServiceSettings, indexes: IndexSettings, kind: str) -> str:
+    asked = ask(
+        texts=body.texts(),
+        constraint_texts=body.constraint_texts(),
+        choices=body.choices(),
+        read=None,
+        environ={},
+        settings=indexes,
+    )
+    count = len(asked.request.requirements) + len(asked.request.constraints)
+    if count > settings.most_requirements:
+        raise InputError("too-many-requirements", f"{count} requirements; at most {settings.most_requirements} at once")
+    if len(asked.request.systems) > settings.most_targets:
+        raise InputError("too-many-targets", f"at most {settings.most_targets} platforms at once")
+    choices = CatalogChoices(db=settings.db, snapshot=body.snapshot, offline=settings.offline)
+    locked = lock_request(asked, choices, Notices(warn=_LOG.info))
+    return locked.text if kind == "lock" else render_nix(locked.lock)
+
+
+def _handle_errors(app: FastAPI) -> None:
+    @app.exception_handler(MachError)
+    async def _(_: Request, error: MachError) -> Response:
+        return problem_of(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def _(_: Request, error: RequestValidationError) -> Response:
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:10]]
+        return problem(400, "invalid-parameters", "the parameters do not have the expected form", context=lines)
+
+    @app.exception_handler(HTTPException)
+    async def _(_: Request, error: HTTPException) -> Response:
+        code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http-error")
+        response = problem(error.status_code, code, str(error.detail))
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(Exception)
+    async def _(_: Request, error: Exception) -> Response:
+        _LOG.error("a request failed by a bug", exc_info=error)
+        return problem(500, "bug", "the service has a bug; its log tells more")

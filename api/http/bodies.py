@@ -1,0 +1,86 @@
+"""The bodies of ``POST /resolve``: a requirements.txt as text, or a JSON document."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from api.asking import Choices
+from resolver.errors import InputError
+
+__all__ = ["ResolveBody", "read_body"]
+
+_Word = Annotated[str, StringConstraints(max_length=200)]
+
+
+class ResolveBody(BaseModel):
+    """What a client asks for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    requirements: str | list[Annotated[str, StringConstraints(max_length=100_000)]]
+    """The text of a requirements.txt, or its lines."""
+    constraints: str | list[Annotated[str, StringConstraints(max_length=100_000)]] = ""
+    python: _Word | None = None
+    platforms: list[_Word] = Field(default_factory=list)
+    """Nix system names; by default the server's own."""
+    providers: list[_Word] = Field(default_factory=list)
+    prefer: _Word = "provider"
+    pre: bool = False
+    as_of: _Word | None = None
+    snapshot: _Word | None = None
+
+    def texts(self) -> dict[str, str]:
+        """Return the requirements as a file's text, by the name that messages show."""
+        return {"requirements.txt": _joined(self.requirements)}
+
+    def constraint_texts(self) -> dict[str, str]:
+        """Return the constraints as a file's text, by the name that messages show; empty where there are none."""
+        text = _joined(self.constraints)
+        return {"constraints.txt": text} if text.strip() else {}
+
+    def choices(self) -> Choices:
+        """Return the options that the body gives."""
+        return Choices(
+            python=self.python,
+            systems=tuple(self.platforms),
+            providers=tuple(self.providers),
+            prefer=self.prefer,
+            pre=self.pre,
+            as_of=self.as_of,
+        )
+
+
+def _joined(lines: str | list[str]) -> str:
+    return lines if isinstance(lines, str) else "".join(f"{line}\n" for line in lines)
+
+
+def read_body(data: bytes, content_type: str) -> ResolveBody:
+    """Return what *data* asks for.
+
+    :param content_type: the request's Content-Type; text/plain and application/json are read.
+    :raises InputError: ``unsupported-media-type``, ``invalid-body``.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind not in ("text/plain", "application/json", ""):
+        raise InputError(
+            "unsupported-media-type",
+            f"a body of type {kind[:80]!r} cannot be read",
+            hint="send a requirements.txt as text/plain, or application/json",
+        )
+    try:
+        text = data.decode()
+        if kind != "application/json":
+            return ResolveBody(requirements=text)
+        return ResolveBody.model_validate(json.loads(text))
+    except UnicodeDecodeError as error:
+        raise InputError("invalid-body", "the body is not UTF-8 text", context=[str(error)]) from error
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()[:10]]
+        raise InputError(
+            "invalid-body", "the body does not have the expected form", context=lines, hint="see /openapi.json"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError("invalid-body", "the body is not JSON", context=[str(error)[:200]]) from error

@@ -1,0 +1,71 @@
+"""Errors as ``application/problem+json`` (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi.responses import JSONResponse
+
+from resolver.errors import HTTP_STATUS, MachError
+
+__all__ = ["PROBLEM_RESPONSES", "problem", "problem_of"]
+
+MEDIA_TYPE = "application/problem+json"
+
+#: Statuses that differ from their family's.
+_STATUS_OF_CODE = {"unsupported-media-type": 415, "body-too-large": 413, "not-found": 404, "not-acceptable": 406}
+
+#: For the OpenAPI document.
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": text,
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "code"],
+                    "properties": {
+                        "type": {"type": "string"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "code": {"type": "string"},
+                        "context": {"type": "array", "items": {"type": "string"}},
+                        "hint": {"type": ["string", "null"]},
+                        "details": {"type": "object"},
+                    },
+                }
+            }
+        },
+    }
+    for status, text in {
+        400: "The request is wrong.",
+        413: "The body is too large.",
+        415: "The body's type cannot be read.",
+        422: "There is no solution; the details hold the conflict.",
+        424: "The catalog does not cover the request.",
+        503: "An index or the database cannot be used now.",
+    }.items()
+}
+
+
+def problem(status: int, code: str, title: str, **members: Any) -> JSONResponse:
+    """Return a problem document; ``type`` is a URN with the stable code."""
+    body = {"type": f"urn:mach:error:{code}", "title": title, "status": status, "code": code, **members}
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
+
+
+def problem_of(error: MachError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return *error* as a problem document, with the status of its family."""
+    family = next(status for kind, status in HTTP_STATUS.items() if isinstance(error, kind))
+    status = _STATUS_OF_CODE.get(error.code, family)
+    response = problem(
+        status,
+        error.code,
+        error.message,
+        context=list(error.context),
+        hint=error.hint,
+        details=dict(error.details),
+    )
+    response.headers.update(headers or {})
+    return response
