@@ -13,7 +13,17 @@ from resolver.catalog import Artifact, Page, decode_page
 from resolver.errors import DataError
 from resolver.names import NormalizedName
 
-from .connection import SCHEMA_VERSION, Connection, connect, corrupt, expand, missing, read_schema_version, too_new
+from .connection import (
+    SCHEMA_VERSION,
+    Connection,
+    connect,
+    corrupt,
+    expand,
+    missing,
+    read_schema_version,
+    too_new,
+    translate_errors,
+)
 from .facts import FileFact
 from .load import batches, load_files, load_state
 from .location import Location, parse_location
@@ -261,6 +271,13 @@ def open_catalog(where: str | Path | None = None, *, create: bool = True, readon
 
 def _schema_version(handle: CatalogHandle) -> int | None:
     file = handle.location.file
-    if file is not None and (not file.exists() or file.stat().st_size == 0):
-        return None
+    if file is not None:
+        with translate_errors(handle.location):
+            if not file.exists() or file.stat().st_size == 0:
+                return None
+            # SQLite takes some other small files for empty databases, and would write over them.
+            with file.open("rb") as stream:
+                start = stream.read(512)
+        if len(start) < 512 or not start.startswith(b"SQLite format 3\0"):
+            raise corrupt(handle.location, "the file is not an SQLite database")
     return read_schema_version(handle.connection, handle.location)

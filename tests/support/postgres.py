@@ -41,11 +41,22 @@ def postgres_server() -> Iterator[str]:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             pytest.skip(f"PostgreSQL: the embedded server does not start here ({reason})")
         try:
+            _trade_durability_for_speed(server.get_uri())
             yield server.get_uri()
         finally:
             server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _trade_durability_for_speed(server: str) -> None:
+    """No test pulls the plug of this server: it need not wait for the disk."""
+    import psycopg
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 @contextlib.contextmanager

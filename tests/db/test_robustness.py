@@ -1,0 +1,353 @@
+"""Kills, full disks, damaged files and other processes: one clear error, and nothing lost."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from db.catalog import CatalogHandle, open_catalog
+from db.connection import SCHEMA_VERSION
+from db.engine import make_engine, upgrade
+from db.location import Location
+from db.snapshot import snapshot_id
+from db.verification import verify
+from db.writer import publish
+from resolver.errors import DataError, InputError, MachError, Unavailable
+from tests.db.conftest import NewPlace
+from tests.db.examples import INDEX, file, metadata, page
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(code: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start Python with *code*, which may use all of the tests' own examples."""
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+PUBLISH_FOR_EVER = """
+    import itertools, sys
+    from db.catalog import open_catalog
+    from db.writer import publish
+    from tests.db.examples import metadata, page
+
+    catalog = open_catalog(sys.argv[1])
+    print("ready", flush=True)
+    for turn in itertools.count(int(sys.argv[2]) * 1000):
+        names = [f"p{n}-{turn}.{v}-py3-none-any.whl" for n in range(3) for v in range(60)]
+        facts = [page(f"p{n}", *(x for x in names if x.startswith(f"p{n}-"))) for n in range(3)]
+        print(publish(catalog, [*facts, metadata("p0", f"p0-{turn}.0-py3-none-any.whl", "a")]), flush=True)
+"""
+
+
+def test_a_kill_at_any_moment_loses_nothing_that_was_published(new_place: NewPlace):
+    place = new_place()
+    open_catalog(place).close()
+    chance = random.Random(7)
+    for turn in range(6):
+        worker = start(PUBLISH_FOR_EVER, place, str(turn))
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "ready\n"
+        time.sleep(chance.uniform(0.05, 0.5))
+        worker.send_signal(signal.SIGKILL)
+        told, _ = worker.communicate()
+        published = [int(line) for line in told.splitlines()]
+        with open_catalog(place) as catalog:
+            newest = catalog.generation()
+            # One more may have been committed and not yet told.
+            assert not published or published[-1] <= newest <= published[-1] + 1
+            assert len(catalog.reader().pages(INDEX, ["p0", "p1", "p2"])) == (3 if newest else 0)
+    with open_catalog(place) as catalog:
+        assert catalog.generation() > 0
+        assert verify(catalog) == ()
+
+
+def test_writers_wait_for_each_other_and_number_generations_in_order(new_place: NewPlace):
+    place = new_place()
+    code = """
+        import sys
+        from db.catalog import open_catalog
+        from db.writer import publish
+        from tests.db.examples import page
+
+        catalog = open_catalog(sys.argv[1])
+        for turn in range(10):
+            mine = page(f"own-{sys.argv[2]}", f"own_{sys.argv[2]}-{turn}.tar.gz")
+            print(publish(catalog, [mine, page("shared", f"shared-{turn}.{sys.argv[2]}.tar.gz")]))
+    """
+    workers = [start(code, place, str(number)) for number in range(3)]
+    answers = [worker.communicate(timeout=120) for worker in workers]
+    assert [error for _, error in answers if "Traceback" in error] == []
+    numbers = [int(line) for told, _ in answers for line in told.splitlines()]
+    assert sorted(numbers) == list(range(1, 31))
+    with open_catalog(place) as catalog:
+        assert verify(catalog) == ()
+        assert len(catalog.reader().pages(INDEX, ["own-0", "own-1", "own-2", "shared"])) == 4
+
+
+def filled(place: Path) -> bytes:
+    with open_catalog(place) as catalog:
+        names = [f"alpha-{n}.0-py3-none-any.whl" for n in range(300)]
+        publish(catalog, [page("alpha", *names), *(metadata("alpha", name, f"b>{name}") for name in names)])
+    return place.read_bytes()
+
+
+@pytest.mark.parametrize("cut", [0.999, 0.9, 0.5, 0.1, 4096])
+def test_a_truncated_file_is_damaged_and_not_half_read(tmp_path: Path, cut: float):
+    place = tmp_path / "catalog.sqlite3"
+    whole = filled(place)
+    place.write_bytes(whole[: -int(cut if cut >= 1 else len(whole) * cut)])
+    with pytest.raises(DataError) as error, open_catalog(place) as catalog:
+        catalog.reader().pages(INDEX, ["alpha"])
+    assert error.value.code == "catalog-corrupt"
+    assert str(place) in error.value.message
+    assert error.value.hint
+
+
+def test_overwritten_pages_are_found(tmp_path: Path):
+    place = tmp_path / "catalog.sqlite3"
+    whole = filled(place)
+    for offset in range(4096, len(whole), max(4096, len(whole) // 40 // 4096 * 4096)):
+        place.write_bytes(whole[:offset] + b"\xa5" * 4096 + whole[offset + 4096 :])
+        try:
+            with open_catalog(place) as catalog:
+                assert verify(catalog) != ()
+        except DataError as error:
+            assert error.code in ("catalog-corrupt", "catalog-foreign"), error  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [(b"not a database at all, only text\n" * 50, "catalog-corrupt"), (b"x", "catalog-corrupt")],
+)
+def test_another_file_is_no_catalog(tmp_path: Path, content: bytes, code: str):
+    place = tmp_path / "notes.txt"
+    place.write_bytes(content)
+    with pytest.raises(DataError) as error:
+        open_catalog(place)
+    assert error.value.code == code
+    assert place.read_bytes() == content
+
+
+def test_another_database_is_no_catalog(new_place: NewPlace):
+    place = new_place()
+    engine = make_engine(Location(url=place) if "://" in place else Location(file=Path(place)))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE people (name TEXT)")
+    with pytest.raises(DataError) as error:
+        open_catalog(place)
+    assert error.value.code == "catalog-foreign"
+
+
+def test_a_missing_catalog_is_made_or_told(tmp_path: Path):
+    for options in ({"create": False}, {"readonly": True}):
+        with pytest.raises(DataError) as error:
+            open_catalog(tmp_path / "none.sqlite3", **options)
+        assert error.value.code == "catalog-missing"
+    assert list(tmp_path.iterdir()) == []
+    with open_catalog(f"sqlite:///{tmp_path}/deep/er/new%20one.sqlite3") as catalog:
+        assert catalog.generation() == 0
+    assert (tmp_path / "deep/er/new one.sqlite3").is_file()
+
+
+def test_a_newer_schema_is_refused_untouched(new_place: NewPlace):
+    place = new_place()
+    with open_catalog(place) as catalog:
+        publish(catalog, [page("alpha", "alpha-1.0.tar.gz")])
+        with catalog.engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE meta SET value = '{SCHEMA_VERSION + 1}'")
+    for readonly in (False, True):
+        with pytest.raises(DataError) as error:
+            open_catalog(place, readonly=readonly)
+        assert error.value.code == "catalog-too-new"
+        assert f"schema version {SCHEMA_VERSION + 1}" in error.value.message
+
+
+def test_an_older_schema_is_migrated_after_a_backup(new_place: NewPlace):
+    place = new_place()
+    location = Location(url=place) if "://" in place else Location(file=Path(place))
+    engine = make_engine(location)
+    with engine.begin() as connection:
+        upgrade(connection, 1)
+    with CatalogHandle(location, readonly=False) as old:
+        publish(old, [page("alpha", "alpha-1.0.tar.gz"), metadata("alpha", "alpha-1.0.tar.gz", "b")])
+        before = snapshot_id(old)
+    with pytest.raises(DataError) as error:
+        open_catalog(place, readonly=True)
+    assert error.value.code == "catalog-too-old"
+    with open_catalog(place) as catalog:
+        assert snapshot_id(catalog) == before
+        assert verify(catalog) == ()
+        assert catalog.connection.rows("SELECT value FROM meta WHERE key = 'schema_version'")[0][0] == str(
+            SCHEMA_VERSION
+        )
+        assert catalog.last_serial(INDEX) is None
+    if location.file is not None:
+        backup = location.file.with_name(location.file.name + ".schema-1.backup")
+        rows = sqlite3.connect(backup).execute("SELECT value FROM meta UNION ALL SELECT name FROM project").fetchall()
+        assert rows == [("1",), ("alpha",)]
+
+
+def test_the_migrations_make_the_schema_that_the_code_describes(catalog: CatalogHandle):
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from db.schema import metadata_tables
+
+    with catalog.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        found = [d for d in compare_metadata(context, metadata_tables) if "alembic_version" not in repr(d)]
+    assert found == []
+
+
+def test_the_same_migrations_run_once_when_processes_start_together(new_place: NewPlace):
+    place = new_place()
+    code = """
+        import sys
+        from db.catalog import open_catalog
+        print(open_catalog(sys.argv[1]).generation())
+    """
+    workers = [start(code, place) for _ in range(4)]
+    assert [worker.communicate(timeout=120)[0] for worker in workers] == ["0\n"] * 4
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path):
+    place = tmp_path / "catalog.sqlite3"
+    with open_catalog(place) as catalog:
+        publish(catalog, [page("alpha", "alpha-1.0.tar.gz")])
+    code = """
+        import resource, sys
+        from db.catalog import open_catalog
+        from db.writer import publish
+        from resolver.errors import MachError
+        from tests.db.examples import page
+
+        catalog = open_catalog(sys.argv[1])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+        try:
+            publish(catalog, [page("beta", *(f"beta-{n}.tar.gz" for n in range(3000)))])
+        except MachError as error:
+            print(error)
+    """
+    told, errors = start(code, str(place)).communicate(timeout=60)
+    assert errors == ""
+    assert told.startswith(f"error[catalog-unwritable]: the catalog {place} cannot be written")
+    assert "nothing was lost" in told
+    with open_catalog(place) as catalog:
+        assert catalog.generation() == 1
+        assert verify(catalog) == ()
+        assert publish(catalog, [page("beta", "beta-1.0.tar.gz")]) == 2
+
+
+def test_a_place_that_cannot_hold_a_catalog_is_told(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file" / "catalog.sqlite3", tmp_path):
+        with pytest.raises(MachError) as error:
+            open_catalog(place)
+        assert error.value.code == "catalog-unwritable"
+
+
+def test_a_catalog_on_read_only_media_can_be_read(tmp_path: Path):
+    place = tmp_path / "catalog.sqlite3"
+    filled(place)
+    place.chmod(0o444)
+    tmp_path.chmod(0o555)
+    code = """
+        import os, sys
+        from db.catalog import open_catalog
+        if os.getuid() == 0:
+            os.setgid(65534)
+            os.setuid(65534)
+        print(len(open_catalog(sys.argv[1], readonly=True).reader().pages(sys.argv[2], ["alpha"])))
+    """
+    # pytest's folders are closed to others.
+    closed = [(folder, folder.stat().st_mode) for folder in tmp_path.parents if not folder.stat().st_mode & 0o001]
+    for folder, mode in closed:
+        folder.chmod(mode | 0o001)
+    try:
+        told, errors = start(code, str(place), INDEX).communicate(timeout=60)
+        assert (told, errors) == ("1\n", "")
+    finally:
+        tmp_path.chmod(0o755)
+        for folder, mode in closed:
+            folder.chmod(mode)
+
+
+def test_a_writer_that_never_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import db.engine
+
+    monkeypatch.setattr(db.engine, "BUSY_SECONDS", 0.2)
+    place = tmp_path / "catalog.sqlite3"
+    with open_catalog(place) as catalog:
+        publish(catalog, [page("alpha", "alpha-1.0.tar.gz")])
+        other = sqlite3.connect(place, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable) as error:
+            publish(catalog, [page("beta")])
+        assert error.value.code == "catalog-locked"
+        assert len(catalog.reader().pages(INDEX, ["alpha"])) == 1, "readers go on"
+        other.execute("ROLLBACK")
+        assert publish(catalog, [page("beta")]) == 2
+
+
+def test_a_server_that_is_not_there_is_told_without_the_password():
+    with pytest.raises(Unavailable) as error:
+        open_catalog("postgresql://someone:s3cret@127.0.0.1:1/catalog?connect_timeout=2")
+    assert error.value.code == "catalog-unreachable"
+    assert "s3cret" not in str(error.value)
+    assert "someone@127.0.0.1:1" in str(error.value)
+
+
+def test_other_schemes_are_refused():
+    for text in ("mysql://x/y", "sqlite://relative", "http://x"):
+        with pytest.raises(InputError) as error:
+            open_catalog(text)
+        assert error.value.code == "invalid-catalog-url"
+
+
+def test_the_hot_path_imports_little(tmp_path: Path):
+    place = tmp_path / "catalog.sqlite3"
+    filled(place)
+    code = """
+        import sys
+        from db.catalog import open_catalog
+        from db.snapshot import resolve_snapshot, snapshot_id
+        catalog = open_catalog(sys.argv[1])
+        reader = catalog.reader(resolve_snapshot(catalog, snapshot_id(catalog)))
+        page = reader.pages(sys.argv[2], ["alpha"])["alpha"]
+        assert len(reader.artifacts(row[0] for row in page.files)) == 300
+        catalog.freshness(sys.argv[2], ["alpha"])
+        heavy = ("sqlalchemy", "alembic", "psycopg", "requests", "pydantic", "platformdirs", "rich")
+        print([name for name in heavy if name in sys.modules])
+    """
+    assert start(code, str(place), INDEX).communicate(timeout=60) == ("[]\n", "")
+
+
+def test_threads_have_connections_of_their_own(catalog: CatalogHandle):
+    from concurrent.futures import ThreadPoolExecutor
+
+    publish(catalog, [page("alpha", file("alpha-1.0.tar.gz"))])
+
+    def work(number: int) -> int:
+        if number % 4 == 0:
+            publish(catalog, [page(f"p{number}", f"p{number}-1.tar.gz")])
+        return len(catalog.reader().pages(INDEX, ["alpha"]))
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(work, range(24))) == [1] * 24
+    assert catalog.generation() == 7

@@ -1,0 +1,311 @@
+"""Facts travel in files: whole states and the facts of a lock; hostile files are refused."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import resource
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from db.catalog import CatalogHandle, open_catalog
+from db.snapshot import pin, resolve_snapshot, snapshot_id
+from db.transfer import export_facts, export_snapshot, import_file
+from db.verification import verify
+from db.writer import publish
+from resolver.catalog import METADATA
+from resolver.errors import DataError, InputError, Unavailable
+from resolver.names import normalize_project
+from tests.db.examples import INDEX, absence, file, metadata, page
+
+ALPHA, BETA = normalize_project("alpha"), normalize_project("beta")
+WHEEL, SDIST = "alpha-1.0-py3-none-any.whl", "alpha-1.0.tar.gz"
+
+
+def fill(catalog: CatalogHandle) -> None:
+    publish(catalog, [page("alpha", WHEEL, SDIST, "alpha-0.9.tar.gz"), absence("beta"), page("delta", "delta-1.zip")])
+    publish(catalog, [metadata("alpha", WHEEL, "beta; extra == 'x'", provides_extra=("x",))])
+    publish(catalog, [metadata("alpha", SDIST, failure="its metadata takes a build")])
+    publish(catalog, [page("alpha", WHEEL, file(SDIST, yanked=True, yanked_reason="why"))])
+
+
+def test_a_snapshot_goes_to_the_other_engine_and_back(
+    catalog: CatalogHandle, other_engine: CatalogHandle, tmp_path: Path
+):
+    fill(catalog)
+    identity = export_snapshot(catalog, tmp_path / "one")
+    imported = import_file(other_engine, tmp_path / "one")
+    assert (imported.snapshot, imported.generation, imported.projects, imported.learned) == (identity, 1, 3, 3)
+    assert snapshot_id(other_engine) == identity
+    assert resolve_snapshot(other_engine, identity[:12]) == 1
+    assert verify(other_engine) == ()
+    export_snapshot(other_engine, tmp_path / "two")
+    assert (tmp_path / "two").read_bytes() == (tmp_path / "one").read_bytes()
+    assert import_file(other_engine, tmp_path / "one").learned == 0
+    assert other_engine.generation() == 1
+    assert other_engine.freshness(INDEX, [ALPHA]) == {}, "nobody knows when the pages were fetched"
+
+
+def test_an_older_state_can_be_exported(catalog: CatalogHandle, tmp_path: Path):
+    fill(catalog)
+    pin(catalog, "now")
+    publish(catalog, [absence("alpha")])
+    assert export_snapshot(catalog, tmp_path / "old", resolve_snapshot(catalog, "now")) == snapshot_id(catalog, 4)
+    with open_catalog(tmp_path / "new.sqlite3") as new:
+        import_file(new, tmp_path / "old")
+        assert not new.reader().pages(INDEX, [ALPHA])[ALPHA].absent
+
+
+def test_the_facts_of_a_lock_hold_whole_pages_and_only_the_metadata_that_was_read(
+    catalog: CatalogHandle, tmp_path: Path
+):
+    fill(catalog)
+    export_facts(catalog, tmp_path / "facts", pages=[(INDEX, BETA)], metadata=[(INDEX, ALPHA, WHEEL)])
+    with open_catalog(tmp_path / "new.sqlite3") as new:
+        assert import_file(new, tmp_path / "facts").snapshot is None
+        theirs = catalog.reader().pages(INDEX, [ALPHA, BETA])
+        mine = new.reader().pages(INDEX, [ALPHA, BETA, normalize_project("delta")])
+        assert {name: found.digest for name, found in mine.items()} == {n: found.digest for n, found in theirs.items()}
+        assert mine[BETA].absent
+        known = {mine[ALPHA].files[i][METADATA] >= 0: i for i in range(2)}
+        assert set(known) == {True, False}
+        assert [d[1] for d in mine[ALPHA].depsets] == [["beta; extra == 'x'"]]
+
+
+def test_the_facts_of_a_lock_are_the_same_bytes_whatever_was_known_before(catalog: CatalogHandle, tmp_path: Path):
+    fill(catalog)
+    wanted: dict[str, Any] = {"pages": [(INDEX, BETA)], "metadata": [(INDEX, ALPHA, WHEEL)]}
+    export_facts(catalog, tmp_path / "one", **wanted)
+    with open_catalog(tmp_path / "new.sqlite3") as new:
+        publish(new, [absence("beta"), page("alpha", file(SDIST, yanked=True, yanked_reason="why"), WHEEL)])
+        publish(new, [metadata("alpha", WHEEL, "beta; extra == 'x'", provides_extra=("x",), source="range")])
+        export_facts(new, tmp_path / "two", **wanted)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_what_is_not_known_cannot_be_exported(catalog: CatalogHandle, tmp_path: Path):
+    fill(catalog)
+    for wanted in (
+        {"pages": [(INDEX, normalize_project("nope"))], "metadata": []},
+        {"pages": [], "metadata": [(INDEX, normalize_project("delta"), "delta-1.zip")]},
+        {"pages": [], "metadata": [(INDEX, ALPHA, "alpha-0.9.tar.gz")]},
+    ):
+        with pytest.raises(DataError) as error:
+            export_facts(catalog, tmp_path / "facts", **wanted)
+        assert error.value.code == "not-covered"
+    assert not [p for p in tmp_path.iterdir() if "facts" in p.name]
+
+
+def test_facts_add_to_what_is_known(catalog: CatalogHandle, tmp_path: Path):
+    fill(catalog)
+    export_facts(catalog, tmp_path / "facts", pages=[(INDEX, BETA)], metadata=[(INDEX, ALPHA, WHEEL)])
+    with open_catalog(tmp_path / "new.sqlite3") as new:
+        publish(new, [page("other", "other-1.tar.gz")])
+        publish(new, [page("alpha", WHEEL, "alpha-0.1.tar.gz"), metadata("alpha", "alpha-0.1.tar.gz", "old")])
+        publish(new, [page("alpha", WHEEL, file(SDIST, yanked=True, yanked_reason="why"), checked_at=5)])
+        assert import_file(new, tmp_path / "facts").learned == 2
+        assert new.freshness(INDEX, [ALPHA])[ALPHA].checked_at == 5
+        assert len(new.reader().pages(INDEX, [ALPHA, BETA, normalize_project("other")])) == 3
+        assert verify(new) == ()
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        [page("alpha", WHEEL)],
+        [page("alpha")],
+        [absence("alpha")],
+        [page("beta", "beta-1.tar.gz")],
+        [page("alpha", WHEEL, file(SDIST, yanked=True, yanked_reason="why")), metadata("alpha", WHEEL, "else")],
+    ],
+)
+def test_another_state_is_not_replaced_unasked(catalog: CatalogHandle, tmp_path: Path, known):
+    with open_catalog(tmp_path / "source.sqlite3") as source:
+        fill(source)
+        identity = export_snapshot(source, tmp_path / "file")
+    publish(catalog, known)
+    before = snapshot_id(catalog)
+    with pytest.raises(InputError) as error:
+        import_file(catalog, tmp_path / "file")
+    assert error.value.code == "import-conflict"
+    assert snapshot_id(catalog) == before
+    import_file(catalog, tmp_path / "file", replace_listings=True)
+    assert verify(catalog) == ()
+    assert catalog.freshness(INDEX, [ALPHA, BETA]) == {}, "validators of a replaced page would confirm the wrong one"
+    with open_catalog(tmp_path / "source.sqlite3") as source:
+        mine, theirs = (c.reader().pages(INDEX, [ALPHA, BETA]) for c in (catalog, source))
+        assert {n: p.digest for n, p in mine.items()} == {n: p.digest for n, p in theirs.items()}
+        assert mine[ALPHA].depsets == theirs[ALPHA].depsets
+    assert identity
+
+
+def packed(*lines: Any, trailer: bool = True) -> bytes:
+    content = b"".join(
+        x
+        if isinstance(x, bytes)
+        else json.dumps(x, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode() + b"\n"
+        for x in lines
+    )
+    if trailer:
+        content += b'{"sha256":"' + hashlib.sha256(content).hexdigest().encode() + b'"}\n'
+    return gzip.compress(content, mtime=0)
+
+
+HEADER = {"format": "mach-facts", "kind": "facts", "snapshot": None, "version": 1}
+FILE = [WHEEL, "a" * 64, True, "https://x.example/a", 1, 2, None, False, None, False, None, None]
+DEPSET: list[Any] = [["b"], [], None, None]
+
+
+def project(**changes: Any) -> dict[str, Any]:
+    return {"absent": False, "depsets": [], "files": [FILE], "index": INDEX, "project": "alpha", **changes}
+
+
+def changed(position: int, value: Any) -> dict[str, Any]:
+    return project(files=[[*FILE[:position], value, *FILE[position + 1 :]]])
+
+
+def test_the_form_in_the_documentation_is_the_one_that_is_read(catalog: CatalogHandle, tmp_path: Path):
+    (tmp_path / "file").write_bytes(packed(HEADER, project()))
+    assert import_file(catalog, tmp_path / "file").learned == 1
+    assert [f.filename for f in catalog.reader().listing(INDEX, ALPHA) or ()] == [WHEEL]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"plain text",
+        gzip.compress(b""),
+        gzip.compress(b"x" * 100),
+        packed(HEADER, project(), trailer=False),
+        packed(HEADER, project())[:-20],
+        packed(HEADER, project()) + b"garbage",
+        packed(HEADER, project()) + packed(HEADER),
+        packed(project()),
+        packed({**HEADER, "format": "other"}, project()),
+        packed({**HEADER, "version": "1"}, project()),
+        packed({**HEADER, "version": True, "kind": "x"}, project()),
+        packed({**HEADER, "more": 1}, project()),
+        packed({**HEADER, "kind": "snapshot"}, project()),
+        packed({**HEADER, "kind": "snapshot", "snapshot": "0" * 64}, project()),
+        packed(HEADER, project(), project()),
+        packed(HEADER, project(project="zeta"), project()),
+        packed(HEADER, project(project="Alpha")),
+        packed(HEADER, project(project="../x")),
+        packed(HEADER, project(project=1)),
+        packed(HEADER, project(index="file:///etc/")),
+        packed(HEADER, project(index="https://user:secret@x.example/")),
+        packed(HEADER, project(index="https://x.example")),
+        packed(HEADER, project(index="javascript:alert(1)/")),
+        packed(HEADER, project(absent=True)),
+        packed(HEADER, project(absent=0)),
+        packed(HEADER, project(more=1)),
+        packed(HEADER, project(files={})),
+        packed(HEADER, project(files=[FILE, FILE])),
+        packed(HEADER, project(files=[FILE[:-1]])),
+        packed(HEADER, project(files=[FILE, [WHEEL, "b" * 64, *FILE[2:]]])),
+        packed(HEADER, project(depsets=[DEPSET])),
+        packed(HEADER, changed(11, [0, None])),
+        packed(HEADER, changed(11, [-1, None])),
+        packed(HEADER, project(depsets=[DEPSET, DEPSET], files=[[*FILE[:11], [0, None]]])),
+        packed(HEADER, project(depsets=[DEPSET], files=[[*FILE[:11], [0, "c" * 64]]])),
+        packed(HEADER, project(depsets=[[["b"], [], 1, None]], files=[[*FILE[:11], [0, None]]])),
+        packed(HEADER, changed(0, "nul\0")),
+        packed(HEADER, changed(0, None)),
+        packed(HEADER, changed(1, "A" * 64)),
+        packed(HEADER, changed(1, "a" * 63)),
+        packed(HEADER, changed(2, 1)),
+        packed(HEADER, changed(3, "file:///etc/passwd")),
+        packed(HEADER, changed(3, "https://u@x.example/a")),
+        packed(HEADER, changed(3, "/a")),
+        packed(HEADER, changed(3, "https://[/a")),
+        packed(HEADER, changed(4, -1)),
+        packed(HEADER, changed(4, 2**63)),
+        packed(HEADER, changed(4, 1.0)),
+        packed(HEADER, changed(5, True)),
+        packed(HEADER, changed(8, "a reason without a yank")),
+        packed(HEADER, b'{"absent":false,"absent":false}\n'),
+        packed(HEADER, b"[" * 100_000 + b"\n"),
+        packed(HEADER, b"9" * 5_000 + b"\n"),
+        packed(HEADER, b'{"x":NaN}\n'),
+        packed(HEADER, b'{"x":"\\ud800"}\n'),
+        packed(HEADER, b"\xff\n"),
+        packed(HEADER, b'{"sha256": "' + b"0" * 64 + b'"}\n', trailer=False),
+        packed(HEADER, b'{"sha256":"' + b"0" * 64 + b'"}\n', trailer=False),
+        packed(HEADER, b"x" * (33 * 2**20)),
+    ],
+)
+def test_a_hostile_file_is_refused_and_nothing_stored(tmp_path: Path, content: bytes):
+    (tmp_path / "file").write_bytes(content)
+    with open_catalog(tmp_path / "catalog.sqlite3") as catalog:
+        with pytest.raises(InputError) as error:
+            import_file(catalog, tmp_path / "file")
+        assert error.value.code == "invalid-fact-file"
+        assert len(str(error.value)) < 2000
+        assert catalog.generation() == 0
+
+
+def test_a_newer_form_is_refused_by_name(catalog: CatalogHandle, tmp_path: Path):
+    (tmp_path / "file").write_bytes(packed({**HEADER, "version": 2}, project()))
+    with pytest.raises(InputError) as error:
+        import_file(catalog, tmp_path / "file")
+    assert error.value.code == "fact-file-too-new"
+    with pytest.raises(InputError) as error:
+        import_file(catalog, tmp_path / "missing")
+    assert error.value.code == "unreadable-file"
+
+
+def test_file_urls_are_taken_where_the_operator_allows_it(catalog: CatalogHandle, tmp_path: Path):
+    (tmp_path / "file").write_bytes(packed(HEADER, changed(3, "file:///srv/a.whl")))
+    assert import_file(catalog, tmp_path / "file", allow_file_urls=True).learned == 1
+
+
+def test_what_unpacks_without_end_is_stopped_early(tmp_path: Path):
+    (tmp_path / "file").write_bytes(gzip.compress(b" " * 2**28))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with open_catalog(tmp_path / "catalog.sqlite3") as catalog, pytest.raises(InputError):
+        import_file(catalog, tmp_path / "file")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000, "kilobytes"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_file_with_any_change_is_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
+    folder = tmp_path_factory.mktemp("changed")
+    with open_catalog(folder / "catalog.sqlite3") as catalog:
+        fill(catalog)
+        export_snapshot(catalog, folder / "file")
+        content = gzip.decompress((folder / "file").read_bytes())
+        start = data.draw(st.integers(0, len(content) - 1))
+        end = data.draw(st.integers(start, min(len(content), start + 20)))
+        other = content[:start] + data.draw(st.binary(max_size=5)) + content[end:]
+        (folder / "file").write_bytes(gzip.compress(other))
+        if other == content:
+            return
+        with pytest.raises(InputError):
+            import_file(catalog, folder / "file", replace_listings=True)
+        assert catalog.generation() == 4
+
+
+def test_an_export_that_cannot_be_written_leaves_the_old_file(catalog: CatalogHandle, tmp_path: Path):
+    fill(catalog)
+    with pytest.raises(Unavailable) as error:
+        export_snapshot(catalog, tmp_path / "missing" / "file")
+    assert error.value.code == "export-unwritable"
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(Unavailable) as error:
+            export_snapshot(catalog, target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert error.value.code == "export-unwritable"
+    assert target.read_bytes() == b"old"
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".file")]
