@@ -12,8 +12,9 @@ from resolver.errors import InputError
 from resolver.interpreters import DEFAULT_PYTHON, full_python
 from resolver.lock_request import request_to_json
 from resolver.policy import PREFERENCES, parse_providers
-from resolver.requirement import Request, Requirement, parse_requirement
+from resolver.requirement import Request, Requirement
 from resolver.requirements_txt import RequirementsFile, parse_requirements_file, parse_requirements_text
+from resolver.user_requirement import parse_user_requirement
 
 if TYPE_CHECKING:
     from crawler.settings import IndexSettings
@@ -129,18 +130,11 @@ def ask(
     for name, text in (texts or {}).items():
         parsed.append(parse_requirements_text(text, name, read=read, environment={}))
     for name in constraint_files:
-        parsed.append(parse_requirements_text(f"-c {name}", "command line", read=read, environment={}))
+        assert read is not None, "files are given where they can be read"
+        parsed.append(parse_requirements_file(name, read, environment=environ, constraint=True))
     for name, text in (constraint_texts or {}).items():
-        parsed.append(_parse_constraints(text, name))
-    requirements = [parse_requirement(text, f"argument {text!r}") for text in arguments]
-    for requirement in requirements:
-        if requirement.url is not None:
-            raise InputError(
-                "direct-reference-unsupported",
-                f"{requirement.project} is asked for by its URL",
-                context=[f"at {requirement.origin}"],
-                hint="this version of mach resolves projects of indexes only; name the project and a version",
-            )
+        parsed.append(parse_requirements_text(text, name, read=read, environment={}, constraint=True))
+    requirements = [parse_user_requirement(text, f"argument {text!r}") for text in arguments]
     constraints: list[Requirement] = []
     for file in parsed:
         requirements += file.requirements
@@ -174,19 +168,6 @@ def ask(
         require_hashes=choices.require_hashes or any(file.require_hashes for file in parsed),
     )
     return Asked(request=request, settings=settings, notes=tuple(dict.fromkeys(notes)), details=settings.left_out)
-
-
-def _parse_constraints(text: str, name: str) -> RequirementsFile:
-    """Return the constraints in *text*: the parser reads them as a file that another one names with ``-c``."""
-
-    def read(path: str, origin: str) -> str:
-        if path != name:
-            raise InputError(
-                "nested-file-refused", f"{path!r} cannot be read here", context=[f"named at {origin}"], hint="inline it"
-            )
-        return text
-
-    return parse_requirements_text(f"-c {name}", "constraints", read=read, environment={})
 
 
 def _prefer(text: str) -> str:

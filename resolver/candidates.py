@@ -152,4 +152,7 @@ def requires_python_admits(text: str, python: str) -> bool:
     A text that does not parse admits everything, as in pip: old uploads have such texts.
     """
     specifiers = parse_specifiers(text)
-    return specifiers is None or specifiers.contains(python, prereleases=True)
+    try:
+        return specifiers is None or specifiers.contains(python, prereleases=True)
+    except ValueError:  # a number with thousands of digits, which Python does not convert
+        return False
