@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -187,16 +188,24 @@ def _requirements(name: str, value: object, where: str) -> tuple[str, ...]:
     if not texts:
         raise Invalid(where, "it states no requirement")
     for number, text in enumerate(texts):
-        try:
-            requirement = Pep508(text)
-            project = normalize_project(requirement.name)
-        except (InvalidRequirement, ValueError):
-            raise Invalid(f"{where}[{number}]", f"{shown(text)} is not a requirement (PEP 508)") from None
+        project, has_marker = _project_of(text)
+        if project is None:
+            raise Invalid(f"{where}[{number}]", f"{shown(text)} is not a requirement (PEP 508)")
         if project != name:
             raise Invalid(f"{where}[{number}]", f"{shown(text)} is not a requirement for {name}")
-        if requirement.marker is not None:
+        if has_marker:
             raise Invalid(f"{where}[{number}]", f"{shown(text)} has a marker; a lock holds only what applies")
     return tuple(texts)
+
+
+@lru_cache(maxsize=16384)
+def _project_of(text: str) -> tuple[str | None, bool]:
+    """Return the project of a requirement (None where *text* is none), and whether it has a marker."""
+    try:
+        requirement = Pep508(text)
+        return normalize_project(requirement.name), requirement.marker is not None
+    except (InvalidRequirement, ValueError):
+        return None, False
 
 
 def check_closed(edges: Mapping[str, tuple[str, ...]], pins: Sequence[Pin], where: str) -> None:
