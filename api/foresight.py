@@ -64,7 +64,7 @@ class Foresight:
         for target in self._targets:
             python = target.python
             pool = Pool(page, target, self._policy, lambda text, python=python: requires_python_admits(text, python))  # type: ignore[misc]
-            usable = pool.available(pool.ranks.all, 0, False)
+            usable = pool.available(pool.ranks.all, 0)
             best = next(pool.ordered(usable, 0, None), None)
             if best is None:
                 continue

@@ -99,6 +99,8 @@ def lock_request(
     for line in asked.details:
         notices.detail(line)
     request = asked.request
+    if request.as_of is not None:
+        notices.note("--as-of goes by upload times; yanks and deletions count as this catalog knows them now")
     nixpkgs = nixpkgs or (old.nixpkgs if old is not None else None)
     if old is not None and _still_good(old, request, catalog, upgrade, nixpkgs):
         return Locked(lock=old, reused=True)

@@ -54,10 +54,9 @@ class Edge:
 class _Flags:
     """What a specifier set says about the order in which projects are decided."""
 
-    __slots__ = ("bounded", "pinned", "prerelease", "stated")
+    __slots__ = ("bounded", "pinned", "stated")
 
     def __init__(self, specifiers: SpecifierSet) -> None:
-        self.prerelease = bool(specifiers.prereleases)
         self.stated = len(specifiers) > 0
         self.pinned = any(
             s.operator == "===" or (s.operator == "==" and not s.version.endswith(".*")) for s in specifiers
@@ -318,7 +317,7 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
         self, key: str, first: Edge, edges: list[Edge], pool: Pool, bad: set[Candidate]
     ) -> Callable[[], Iterator[Candidate]]:
         mask, providers = pool.ranks.all, None
-        pinned = bounded = stated = prerelease = False
+        pinned = bounded = stated = False
         for edge in edges:
             mask &= self._mask(edge, pool)
             if edge.exact is not None:
@@ -327,13 +326,12 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
             pinned |= flags.pinned
             bounded |= flags.bounded
             stated |= flags.stated
-            prerelease |= flags.prerelease
         self._node_flags[key] = (pinned, bounded, stated)
         yanked = self.yanked_mask(pool)
         preferred = self._preferred(pool)
         if preferred is not None and not mask >> preferred[0] & 1:
             preferred = None
-        usable = pool.available(mask, yanked, prerelease)
+        usable = pool.available(mask, yanked)
 
         def generate() -> Iterator[Candidate]:
             base = self.pins.get(str(first.project)) if first.extra else None

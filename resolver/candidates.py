@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from .catalog import KIND, PYTHON, RANK, TAGS, UPLOAD, WHEEL, YANKED, Page
@@ -97,53 +97,60 @@ class Pool:
         for provider, mask in yanked.items():
             self.yanked[provider] = mask & ~self.masks[provider]
 
-    def available(self, mask: int, yanked_allowed: int, names_prerelease: bool) -> int:
-        """Return the ranks of *mask* that may be taken, over all allowed providers.
+    def available(self, mask: int, yanked_allowed: int) -> int:
+        """Return the ranks of *mask* that may be taken from an allowed provider.
 
-        Stable releases come before pre-releases, and yanked ones only where
-        *yanked_allowed* has them: a pre-release counts only where nothing stable is left or
-        *names_prerelease* says that a specifier names one (PEP 440), and this is judged over
-        all providers before their order counts.
+        :param yanked_allowed: ranks that may be taken although yanked.
         """
         usable = 0
         for provider in self.providers:
             usable |= self.masks[provider] | (self.yanked[provider] & yanked_allowed)
-        usable &= mask
-        if names_prerelease or self._policy.prereleases:
-            return usable
-        return usable & ~self.ranks.prereleases or usable
+        return usable & mask
 
     def ordered(self, mask: int, yanked_allowed: int, preferred: tuple[int, str] | None) -> Iterator[tuple[int, str]]:
         """Yield (rank, provider) of the ranks in *mask*, most preferred first.
+
+        Stable releases of all providers come before pre-releases of any: a pre-release is
+        taken only where nothing stable fits (unless the policy says that they count alike).
 
         :param preferred: an existing pin, which comes first; the caller checked that it may be taken.
         """
         if preferred is not None:
             yield preferred
-        parts = {p: (self.masks[p] | (self.yanked[p] & yanked_allowed)) & mask for p in self.providers}
-        if self._policy.prefer == "newest":
-            left = 0
-            for part in parts.values():
-                left |= part
-            while left:
-                rank = left.bit_length() - 1
-                left ^= 1 << rank
-                for provider, part in parts.items():
-                    if part >> rank & 1 and (rank, provider) != preferred:
-                        yield rank, provider
-        else:
-            for provider, part in parts.items():
-                while part:
-                    rank = part.bit_length() - 1
-                    part ^= 1 << rank
-                    if (rank, provider) != preferred:
-                        yield rank, provider
+        groups: tuple[int, ...] = (mask,)
+        if not self._policy.prereleases:
+            groups = (mask & ~self.ranks.prereleases, mask & self.ranks.prereleases)
+        for group in groups:
+            parts = {p: (self.masks[p] | (self.yanked[p] & yanked_allowed)) & group for p in self.providers}
+            for choice in _by_version(parts) if self._policy.prefer == "newest" else _by_provider(parts):
+                if choice != preferred:
+                    yield choice
 
     def row(self, rank: int, provider: str) -> int:
         """Return the row of the file that provides *rank* from *provider*: an unyanked one where there is one."""
         rows = self.files[provider][rank]
         files = self.page.files
         return next((row for row in rows if not files[row][YANKED]), rows[0])
+
+
+def _by_version(parts: Mapping[str, int]) -> Iterator[tuple[int, str]]:
+    left = 0
+    for part in parts.values():
+        left |= part
+    while left:
+        rank = left.bit_length() - 1
+        left ^= 1 << rank
+        for provider, part in parts.items():
+            if part >> rank & 1:
+                yield rank, provider
+
+
+def _by_provider(parts: Mapping[str, int]) -> Iterator[tuple[int, str]]:
+    for provider, part in parts.items():
+        while part:
+            rank = part.bit_length() - 1
+            part ^= 1 << rank
+            yield rank, provider
 
 
 def requires_python_admits(text: str, python: str) -> bool:

@@ -110,7 +110,7 @@ def _single(bridge: Bridge, target: Target, causes: Sequence[tuple[Edge, Candida
             hint="ask for a version that exists, or get newer facts with --refresh",
             details={"project": edge.project, "known": list(pool.page.versions[-5:])},
         )
-    usable = pool.available(mask, bridge.yanked_mask(pool), True)
+    usable = pool.available(mask, bridge.yanked_mask(pool))
     if usable:
         return None
     reasons = _reasons(pool, mask)

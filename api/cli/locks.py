@@ -28,7 +28,8 @@ def lock_for(lock_file: str | None, values: dict[str, Any]) -> Locked:
         return Locked(lock=read_lock_or_refuse(lock_file), reused=True)
     asking = Asking.take(values)
     asking.note_choices()
-    old = read_lock_file(asking.lock_path)
+    # a lock lies beside a file; one in the current folder has nothing to do with arguments
+    old = read_lock_file(asking.lock_path) if asking.files else None
     locked = lock_request(
         asked=asking.asked, catalog=asking.catalog, notices=Console.current().notices(), old=old, nixpkgs=asking.nixpkgs
     )

@@ -82,11 +82,15 @@ def test_a_cycle_is_no_problem():
     assert pins(ask("b<2"), catalog) == {"a": "1 wheel", "b": "1 wheel"}
 
 
-def test_stable_before_prerelease_unless_named():
-    catalog = MemoryCatalog({"a": {"1.0": [], "2.0rc1": []}, "b": {"1.0b1": []}})
+def test_a_prerelease_only_where_nothing_stable_fits():
+    catalog = MemoryCatalog(
+        {"a": {"1.0": [], "2.0rc1": []}, "b": {"1.0b1": []}, "c": {"1.0": ["a>1"], "1.1a1": []}, "d": {"1": ["a<2a0"]}}
+    )
     assert pins(ask("a", "b"), catalog) == {"a": "1.0 wheel", "b": "1.0b1 wheel"}
+    assert pins(ask("a>=1.0rc1"), catalog) == {"a": "1.0 wheel"}
     assert pins(ask("a>=2.0rc1"), catalog) == {"a": "2.0rc1 wheel"}
     assert pins(ask("a", prereleases=True), catalog) == {"a": "2.0rc1 wheel"}
+    assert pins(ask("c", "d"), catalog) == {"a": "1.0 wheel", "c": "1.1a1 wheel", "d": "1 wheel"}
 
 
 def test_yanked_only_where_a_root_names_it():
