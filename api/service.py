@@ -193,14 +193,21 @@ def _foresight(request: Request, handle: CatalogHandle) -> Ahead:
     return Foresight(targets, policy, index, lambda projects: handle.freshness(index, projects), extras)
 
 
-def render_nix(lock: Lock) -> str:
+def render_nix(lock: Lock, *, check: bool = False) -> str:
     """Return the self-contained Nix expression of *lock*.
 
+    :param check: have Nix's own parser read it, where this machine has Nix.
     :raises DataError: ``lock-invalid``.
+    :raises MachError: ``generated-nix-invalid``, a bug of mach.
     """
     from nix.expression import render_expression
 
-    return render_expression(lock)
+    text = render_expression(lock)
+    if check:
+        from nix.check import check_syntax
+
+        check_syntax(text)
+    return text
 
 
 def render_folder(lock: Lock) -> dict[str, str]:

@@ -25,4 +25,4 @@ def gen(lock_file: str | None, output: str | None, **values: Any) -> None:
 
     from .locks import lock_for
 
-    write_output(render_nix(lock_for(lock_file, values).lock), output)
+    write_output(render_nix(lock_for(lock_file, values).lock, check=True), output)

@@ -57,7 +57,7 @@ def problem(status: int, code: str, title: str, **members: Any) -> JSONResponse:
 
 def problem_of(error: MachError, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return *error* as a problem document, with the status of its family."""
-    family = next(status for kind, status in HTTP_STATUS.items() if isinstance(error, kind))
+    family = next((status for kind, status in HTTP_STATUS.items() if isinstance(error, kind)), 500)
     status = _STATUS_OF_CODE.get(error.code, family)
     response = problem(
         status,
