@@ -24,12 +24,13 @@ from .connection import (
     too_new,
     translate_errors,
 )
-from .facts import FileFact
-from .load import batches, load_files, load_state
+from .listings import batches, digits, listed_files, url_of
 from .location import Location, parse_location
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+
+    from .facts import FileFact
 
 __all__ = ["CatalogHandle", "Freshness", "Reader", "open_catalog"]
 
@@ -86,6 +87,7 @@ class Reader:
 
     def _page(self, index: str, project: NormalizedName, project_id: int, generation: int, body: bytes | None) -> Page:
         if body is None:
+            from .load import load_state
             from .page import build_page
 
             stored = load_state(self._handle.connection, project_id, index, project, generation)
@@ -100,24 +102,29 @@ class Reader:
 
     def artifacts(self, file_ids: Iterable[int]) -> Mapping[int, Artifact]:
         """Return the files with these ids, by id; those that this generation does not list are left out."""
-        found = load_files(self._handle.connection, file_ids, self.generation)
-        return {
-            number: Artifact(
-                filename=file.filename,
-                url=file.url,
-                sha256=file.sha256 or downloaded,
-                size=file.size,
-                upload_time=file.upload_time,
+        found: dict[int, Artifact] = {}
+        for number, downloaded, row in listed_files(self._handle.connection, file_ids, self.generation):
+            filename, sha256, _, _, _, size, upload_time = row[:7]
+            found[number] = Artifact(
+                filename=filename,
+                url=url_of(row),
+                sha256=digits(downloaded if sha256 is None else sha256),
+                size=size,
+                upload_time=upload_time,
             )
-            for number, (file, downloaded) in found.items()
-        }
+        return found
 
     def file_facts(self, file_ids: Iterable[int]) -> Mapping[int, FileFact]:
         """Return what the page says of these files, by id: what a crawler needs to fetch their metadata."""
-        return {n: file for n, (file, _) in load_files(self._handle.connection, file_ids, self.generation).items()}
+        from .load import make_listing
+
+        rows = listed_files(self._handle.connection, file_ids, self.generation)
+        return {number: make_listing(row) for number, _, row in rows}
 
     def listing(self, index: str, project: NormalizedName) -> tuple[FileFact, ...] | None:
         """Return all files that a project's page lists, sorted by name; None where the page is unknown."""
+        from .load import load_state
+
         connection = self._handle.connection
         rows = connection.rows(
             "SELECT p.id FROM project p JOIN index_url i ON i.id = p.index_id WHERE i.text = ? AND p.name = ?"

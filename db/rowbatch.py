@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from . import schema
 from .engine import WriteRows
-from .load import batches
+from .listings import batches
 
 __all__ = ["RowBatch"]
 

@@ -11,7 +11,16 @@ from resolver.names import NormalizedName
 
 from .facts import AbsenceFact, FileFact, MetadataFact, PageFact, check_text
 
-__all__ = ["FileKey", "FileState", "Metadata", "ProjectState", "apply_absence", "apply_metadata", "apply_page"]
+__all__ = [
+    "FileKey",
+    "FileState",
+    "Metadata",
+    "ProjectState",
+    "apply_absence",
+    "apply_metadata",
+    "apply_page",
+    "refuse",
+]
 
 #: Identity of a file: its name, and its SHA-256 as the index states it.
 FileKey = tuple[str, str | None]
@@ -58,7 +67,8 @@ class ProjectState:
     files: Mapping[FileKey, FileState] = field(default_factory=dict)
 
 
-def _refuse(index: str, project: str, why: str) -> DataError:
+def refuse(index: str, project: str, why: str) -> DataError:
+    """Return the error for what no catalog can keep: *why* is a clause."""
     return DataError(
         "invalid-fact",
         f"the catalog cannot take what was learned of {project!r}: {why}",
@@ -73,13 +83,13 @@ def _check_listing(fact: PageFact | AbsenceFact, file: FileFact) -> FileFact:
             try:
                 check_text(text)
             except ValueError as error:
-                raise _refuse(fact.index, fact.project, str(error)) from error
+                raise refuse(fact.index, fact.project, str(error)) from error
     for digest in (file.sha256, file.metadata_sha256):
         if digest is not None and not _SHA256.fullmatch(digest):
-            raise _refuse(fact.index, fact.project, f"{digest[:80]!r} is not a SHA-256 of {file.filename!r}")
+            raise refuse(fact.index, fact.project, f"{digest[:80]!r} is not a SHA-256 of {file.filename!r}")
     for number in (file.size, file.upload_time):
         if number is not None and not 0 <= number < 2**63:
-            raise _refuse(fact.index, fact.project, f"{file.filename!r} has a number out of range")
+            raise refuse(fact.index, fact.project, f"{file.filename!r} has a number out of range")
     reason = file.yanked_reason or None
     if reason != file.yanked_reason or (reason is not None and not file.yanked):
         return replace(file, yanked_reason=reason if file.yanked else None)
@@ -147,10 +157,10 @@ def apply_metadata(state: ProjectState, fact: MetadataFact) -> ProjectState:
             if text is not None:
                 check_text(text)
     except ValueError as error:
-        raise _refuse(fact.index, fact.project, f"{error} in the metadata of {fact.filename!r}") from error
+        raise refuse(fact.index, fact.project, f"{error} in the metadata of {fact.filename!r}") from error
     if fact.sha256 is not None:
         if not _SHA256.fullmatch(fact.sha256):
-            raise _refuse(fact.index, fact.project, f"{fact.sha256[:80]!r} is not a SHA-256 of {fact.filename!r}")
+            raise refuse(fact.index, fact.project, f"{fact.sha256[:80]!r} is not a SHA-256 of {fact.filename!r}")
         if key[1] is not None and key[1] != fact.sha256:
             raise DataError(
                 "hash-mismatch",

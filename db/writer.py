@@ -14,11 +14,11 @@ from resolver.names import NormalizedName
 
 from . import schema
 from .engine import begin
-from .facts import AbsenceFact, Fact, MetadataFact, PageFact, UnchangedFact
+from .facts import AbsenceFact, Fact, MetadataFact, PageFact, UnchangedFact, check_text
 from .load import StoredState, load_state
 from .project_rows import write_state
 from .rowbatch import RowBatch
-from .state import ProjectState, apply_absence, apply_metadata, apply_page
+from .state import ProjectState, apply_absence, apply_metadata, apply_page, refuse
 
 if TYPE_CHECKING:
     from .catalog import CatalogHandle
@@ -115,6 +115,21 @@ def _checked_of(facts: list[Fact]) -> Checked | None:
     return checked
 
 
+def _check(index: str, project: NormalizedName, checked: Checked | None) -> None:
+    """Refuse keys and validators that one of the engines cannot keep."""
+    texts, numbers = [index, project], []
+    if checked is not None:
+        texts += [text for text in (checked.etag, checked.last_modified) if text is not None]
+        numbers = [n for n in (checked.checked_at, checked.last_serial) if n is not None]
+    try:
+        for text in texts:
+            check_text(text)
+    except ValueError as error:
+        raise refuse(index, project, str(error)) from error
+    if not all(0 <= number < 2**63 for number in numbers):
+        raise refuse(index, project, "a time or serial is out of range")
+
+
 class Publication:
     """One write transaction; it makes a generation when the first thing is learned."""
 
@@ -130,6 +145,7 @@ class Publication:
 
     def write(self, index: str, project: NormalizedName, change: Change | None, checked: Checked | None) -> bool:
         """Change the state of a project and note its freshness; return whether anything was learned."""
+        _check(index, project, checked)
         index_id = self._rows.intern(schema.index_url, [index])[index]
         table = schema.project
         project_id = self._rows.connection.scalar(

@@ -214,6 +214,9 @@ def test_events_tell_yanks_removals_and_changes(catalog: CatalogHandle):
         (page("alpha", file(WHEEL_1, size=2**63)), "invalid-fact"),
         (page("alpha", file(WHEEL_1, upload_time=-1)), "invalid-fact"),
         (page("alpha", file(WHEEL_1, requires_python="\ud800")), "invalid-fact"),
+        (page("alpha", WHEEL_1, etag="\0"), "invalid-fact"),
+        (page("alpha", WHEEL_1, last_serial=10**30), "invalid-fact"),
+        (page("alpha", WHEEL_1, index="https://nul\0.example/"), "invalid-fact"),
     ],
 )
 def test_what_no_catalog_can_keep_is_refused_and_nothing_stored(catalog: CatalogHandle, fact, code):
