@@ -61,3 +61,9 @@ def test_check_finds_a_build_that_is_not_deterministic(nix_store: NixStore, tmp_
 def test_check_passes_a_build_that_is_deterministic(nix_store: NixStore, tmp_path: Path) -> None:
     file = write(tmp_path, '{ pkgs }: pkgs.runCommand "steady" { } "echo 1 >$out"')
     assert nix_store.check_derivations(nix_store.instantiate(file)) == ("stdenv-mini", "steady")
+
+
+def test_what_a_build_left_behind_is_found(nix_store: NixStore, tmp_path: Path) -> None:
+    out = nix_store.build(write(tmp_path, '{ pkgs }: pkgs.writeTextDir "deep/inside/left-behind" ""'))
+    assert out / "deep/inside/left-behind" in nix_store.find("left-behind")
+    assert nix_store.find("never-written") == ()

@@ -86,10 +86,10 @@ class NixStore:
             "substitute": "false",
             "build-users-group": "",
             "max-jobs": "2",
+            "fsync-metadata": "false",  # a store that a power cut breaks is made anew
             "sandbox": "true",
             "sandbox-fallback": "false",
             "sandbox-paths": " ".join((*HOST_FOLDERS, str(self.files))),
-            "narinfo-cache-negative-ttl": "0",
         }
         return {
             "PATH": os.environ["PATH"],
@@ -203,6 +203,11 @@ class NixStore:
             self.call("nix-store", "--realise", "--check", path)
             checked.append(name)
         return tuple(checked)
+
+    def find(self, name: str) -> tuple[Path, ...]:
+        """Return every file of that name that a build left anywhere under ``base``, also while others build."""
+        # (os.walk passes over folders that vanish meanwhile; Path.glob raises)
+        return tuple(Path(folder, name) for folder, _, files in os.walk(self.base) if name in files)
 
     def closure(self, path: Path) -> frozenset[Path]:
         """Return the store paths that ``path`` needs at run time, itself included."""
