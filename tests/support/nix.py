@@ -285,7 +285,7 @@ def nix_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NixStore]:
     run = basetemp.parent if "PYTEST_XDIST_WORKER" in os.environ else basetemp
     chosen = os.environ.get("MACH_TEST_CACHE") or str(platformdirs.user_cache_path("mach-test"))
     root = run / "nix" if chosen == "off" else Path(chosen).resolve() / "nix"
-    host = [shutil.which("nix-build") or "", host_python(), *HOST_FILES]
+    host: list[str | Path] = [shutil.which("nix-build") or "", host_python(), *HOST_FILES]
     with claim_slot(root, fingerprint(host), run, sweep=sweep_store) as base:
         try:
             store = open_store(base)
