@@ -26,11 +26,9 @@ TOOLS = ("nix-build", "nix-instantiate", "nix-store", "bwrap", "patchelf", "gcc"
 HOST_FOLDERS = ("/bin", "/usr", "/lib", "/lib64", "/etc/alternatives")
 # what is copied into the store, or makes what lies there
 HOST_LIBRARIES = Path("/usr/lib/x86_64-linux-gnu")
-HOST_FILES = (
-    "/usr/bin/gcc",
-    "/usr/bin/patchelf",
-    "/bin/bash",
-    *map(HOST_LIBRARIES.joinpath, ("libc.so.6", "libstdc++.so.6")),
+HOST_FILES: tuple[str | Path, ...] = (
+    *("/usr/bin/gcc", "/usr/bin/patchelf", "/bin/bash"),
+    *(HOST_LIBRARIES / soname for soname in ("libc.so.6", "libstdc++.so.6")),
 )
 # how Nix says that the kernel, or the container around it, forbids the sandbox
 NO_SANDBOX = ("kernel namespaces", "cloning builder process")
@@ -285,7 +283,7 @@ def nix_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NixStore]:
     run = basetemp.parent if "PYTEST_XDIST_WORKER" in os.environ else basetemp
     chosen = os.environ.get("MACH_TEST_CACHE") or str(platformdirs.user_cache_path("mach-test"))
     root = run / "nix" if chosen == "off" else Path(chosen).resolve() / "nix"
-    host: list[str | Path] = [shutil.which("nix-build") or "", host_python(), *HOST_FILES]
+    host = [shutil.which("nix-build") or "", host_python(), *HOST_FILES]
     with claim_slot(root, fingerprint(host), run, sweep=sweep_store) as base:
         try:
             store = open_store(base)
