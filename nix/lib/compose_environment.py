@@ -5,7 +5,7 @@ links to folders. INFO is a JSON file.
 """
 
 # Environments have 100,000 files, and plain strings are several times faster than Path.
-# ruff: noqa: PTH113, PTH114, PTH115, PTH118, PTH119, PTH120, PTH123
+# ruff: noqa: PTH101, PTH103, PTH113, PTH114, PTH115, PTH118, PTH120, PTH123, PTH211
 from __future__ import annotations
 
 import filecmp
@@ -15,6 +15,7 @@ import re
 import shutil
 import sys
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,15 @@ def find_files(projects: list[dict[str, str]]) -> tuple[Files, Files]:
     files: Files = defaultdict(list)
     bytecode: Files = defaultdict(list)
     for project in sorted(projects, key=lambda project: project["name"]):
-        for folder, folders, names in os.walk(project["path"]):
+        root = project["path"]
+        for folder, folders, names in os.walk(root):
             folders.sort()
             # a link to a folder is one entry, like a file
-            linked = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+            linked = [name for name in folders if os.path.islink(f"{folder}/{name}")]
+            into = bytecode if folder.endswith("/__pycache__") else files
             for name in sorted([*names, *linked]):
-                source = os.path.join(folder, name)
-                into = bytecode if os.path.basename(folder) == "__pycache__" else files
-                into[os.path.relpath(source, project["path"])].append((project["name"], source))
+                source = f"{folder}/{name}"
+                into[source[len(root) + 1 :]].append((project["name"], source))
     return files, bytecode
 
 
@@ -122,22 +124,29 @@ def shebang(interpreter: str, arguments: bytes = b"") -> bytes:
     return b"#!/bin/sh\n'''exec' " + command + b' "$0" "$@"\n' + b"' '''\n"
 
 
-def place(source: str, out: Path, path: str, interpreter: str, *, copy: bool) -> None:
+def place(source: str, out: str, path: str, interpreter: str, *, copy: bool) -> None:
     """Put one file into the environment: Python scripts of bin/ with its interpreter, all others as they are."""
-    target = out / path
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target = f"{out}/{path}"
+    make_folder(os.path.dirname(target))
     if os.path.dirname(path) == "bin" and os.path.isfile(source):
         with open(source, "rb") as file:
             start = file.readline(512)
             match = PYTHON_SHEBANG.fullmatch(start)
             if match:
-                target.write_bytes(shebang(interpreter, _plain(match[1])) + file.read())
-                target.chmod(0o755)
+                with open(target, "wb") as written:
+                    written.write(shebang(interpreter, _plain(match[1])) + file.read())
+                os.chmod(target, 0o755)  # noqa: S103  (a program)
                 return
     if copy and os.path.isfile(source):
         shutil.copy(source, target)
     else:
-        target.symlink_to(source)
+        os.symlink(source, target)
+
+
+@cache
+def make_folder(path: str) -> None:
+    """Make a folder and those above it, once."""
+    os.makedirs(path, exist_ok=True)
 
 
 def _plain(arguments: bytes) -> bytes:
@@ -146,32 +155,32 @@ def _plain(arguments: bytes) -> bytes:
     return arguments if re.fullmatch(rb"-[A-Za-z]+", arguments) else b""
 
 
-def compose(info: dict[str, Any], out: Path) -> None:
+def compose(info: dict[str, Any], out: str) -> None:
     """Make the environment.
 
     :raises Refused: where projects' files collide.
     """
-    labels = {project["name"]: f"{project['name']} {project['version']}" for project in info["projects"]}
+    labels = {
+        project["name"]: quote_nix(f"{project['name']} {project['version']}")[1:-1] for project in info["projects"]
+    }
     executable = info["executable"]
     reserved = {"pyvenv.cfg", "bin/python", "bin/python3", f"bin/{executable}"}
     files, bytecode = find_files(info["projects"])
     chosen = choose(files, info["collisions"], reserved, labels)
-    out.mkdir()
-    (out / "bin").mkdir()
-    (out / info["sitePackages"]).mkdir(parents=True)
+    for folder in ("bin", info["sitePackages"]):
+        make_folder(f"{out}/{folder}")
     interpreter = f"{out}/bin/{executable}"
     for path, ((_, source), *_) in chosen.items():
         place(source, out, path, interpreter, copy=info["copy"])
     for path, owners in sorted(bytecode.items()):
         folder, name = os.path.split(path)
-        made_from = os.path.join(os.path.dirname(folder), name.rsplit(".", 2)[0] + ".py")
-        taken = chosen.get(made_from)
+        taken = chosen.get(os.path.join(os.path.dirname(folder), name.rsplit(".", 2)[0] + ".py"))
         for owner, source in owners:
             # byte code is never checked against its source, so it must come from the same project
             if taken and taken[0][0] == owner:
                 place(source, out, path, interpreter, copy=info["copy"])
     home = os.path.dirname(info["interpreter"])
-    (out / "pyvenv.cfg").write_text(
+    Path(out, "pyvenv.cfg").write_text(
         f"home = {home}\ninclude-system-site-packages = false\nversion = {info['pythonVersion']}\n"
     )
 
@@ -180,7 +189,7 @@ def main() -> int:
     """Run the command."""
     info = json.loads(Path(sys.argv[1]).read_text())
     try:
-        compose(info, Path(sys.argv[2]))
+        compose(info, sys.argv[2])
     except Refused as error:
         print(f"mach: {error}", file=sys.stderr)
         return 1

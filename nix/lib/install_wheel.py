@@ -32,6 +32,11 @@ def normalize(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def printable(text: str) -> str:
+    """Return *text* in one line that steers no terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def find_wheel(info: dict[str, Any]) -> tuple[Path, str]:
     """Return the wheel's path, and its file name: a path in the store has a hash before it."""
     if "wheel" in info:
@@ -100,7 +105,7 @@ def main() -> int:
         install(info, Path(sys.argv[2]))
     except Exception as error:  # what a broken archive raises has no common base
         reason = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
-        print(f"mach: cannot install {info['filename']!r}: {reason}", file=sys.stderr)
+        print(f"mach: cannot install {info['filename']!r}: {printable(reason)}", file=sys.stderr)
         return 1
     return 0
 

@@ -55,12 +55,12 @@ rec {
       } // (extra.passthru or { });
       meta.description = "${pin.name} ${pin.version}, locked by mach";
     } // lib.optionalAttrs (hasBinaries && isLinux) {
-      nativeBuildInputs = [ pkgs.patchelf ] ++ (extra.nativeBuildInputs or [ ]);
+      nativeBuildInputs = [ pkgs.patchelf ];
       # Folders, joined by colons; an override may add to it.
       runtimeLibraries = lib.makeLibraryPath systemLibraries;
       loader = stdenv.cc.bintools.dynamicLinker;
       patchBinariesPhase = ''
         ${run scripts."patch_binaries.py"} "$out" "$runtimeLibraries" "$loader"
       '';
-    } // builtins.removeAttrs extra [ "passthru" "nativeBuildInputs" ]);
+    } // builtins.removeAttrs extra [ "passthru" ]);
 }

@@ -21,6 +21,11 @@ def check_member(name: str) -> None:
         raise Refused(f"it holds a file with the path {name!r}")
 
 
+def printable(text: str) -> str:
+    """Return *text* in one line that steers no terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def unpack_tar(archive: Path, folder: Path) -> None:
     """Unpack a tar archive of any compression, with Python's filter for data (PEP 706)."""
     with tarfile.open(archive) as opened:
@@ -85,7 +90,7 @@ def main() -> int:
     try:
         unpack(info, Path(sys.argv[2]))
     except (Refused, tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
-        print(f"mach: cannot unpack {info['filename']!r}: {error}", file=sys.stderr)
+        print(f"mach: cannot unpack {info['filename']!r}: {printable(str(error))}", file=sys.stderr)
         return 1
     return 0
 
