@@ -59,7 +59,7 @@ def same(one: str, other: str) -> bool:
 
 def quote_nix(text: str) -> str:
     """Return *text* as a Nix string that is safe to print; a character that Nix cannot escape is shown as \\x…"""
-    text = text.replace("\\", "\\\\").replace('"', '\\"').replace("${", "\\${")
+    text = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     for raw, escape in (("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
         text = text.replace(raw, escape)
     return '"' + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text) + '"'
@@ -121,7 +121,8 @@ def shebang(interpreter: str, arguments: bytes = b"") -> bytes:
         return simple
     # a shell script and a Python string at once, as pip and installer write it
     command = b" ".join([b'"' + os.fsencode(interpreter) + b'"', *([arguments] if arguments else [])])
-    return b"#!/bin/sh\n'''exec' " + command + b' "$0" "$@"\n' + b"' '''\n"
+    three = b"'" * 3  # spelled so that Nix can hold this script as it stands
+    return b"#!/bin/sh\n" + three + b"exec' " + command + b' "$0" "$@"\n' + b"' " + three + b"\n"
 
 
 def place(source: str, out: str, path: str, interpreter: str, *, copy: bool) -> None:

@@ -31,7 +31,10 @@ let
   isGlibc = (hostPlatform.libc or "glibc") == "glibc";
   glibc = pkgs.stdenv.cc.libc.version or pkgs.glibc.version;
 in
-if interpreter ? python then
+# only a lock that is read from its own file has a version: it may be newer than this text
+if lib.versions.major (lock.lock-version or "1.0") != "1" then
+  refuse "the lock has the form ${builtins.toJSON lock.lock-version}, and this file reads 1: make it anew with mach env"
+else if interpreter ? python then
   refuse "python is an environment (${interpreter.name or "withPackages"}), not a bare interpreter: pass the interpreter itself, such as pkgs.${wanted}"
 else if !isInterpreter then
   refuse "python is not an interpreter of nixpkgs: pass one such as pkgs.${wanted}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from nix.check import check_syntax
-from nix.expression import render_directory, render_expression
+from nix.expression import SCRIPTS, render_directory, render_expression
 from resolver.errors import DataError, MachError
 from resolver.lock import (
     BuildClosure,
@@ -174,3 +175,10 @@ def test_what_would_stand_outside_of_a_literal_is_refused(changes: dict[str, obj
     with pytest.raises(DataError) as caught:
         render_expression(example(**changes))
     assert caught.value.code == "lock-invalid"
+
+
+def test_scripts_stand_in_the_file_as_they_are() -> None:
+    text = render_expression(example())
+    for name in SCRIPTS:
+        lines = files("nix.lib").joinpath(name).read_text("utf-8").splitlines()
+        assert all(f"      {line}\n" in text for line in lines if line), name

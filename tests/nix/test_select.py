@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from resolver.lock import Lock
+from nix.expression import render_directory
+from resolver.lock import Lock, render_lock
 from tests.nix.locks import SYSTEM, lock_of, write_expression
 from tests.support.dists import make_wheel
 from tests.support.nix import NixStore
@@ -104,3 +106,19 @@ def test_what_is_no_bare_interpreter(nix_store: NixStore, plain: Lock, tmp_path:
     sentence = refusal(nix_store, tmp_path, plain, python=text)
     assert sentence.startswith(start)
     assert sentence.endswith("pkgs.python311")
+
+
+def test_a_lock_of_a_newer_form_is_refused_by_the_folder(nix_store: NixStore, plain: Lock, tmp_path: Path) -> None:
+    for name, text in render_directory(plain).items():
+        (tmp_path / name).write_text(text)
+    newer = json.loads(render_lock(plain)) | {"lock-version": "2.0", "targets": "something else"}
+    (tmp_path / "mach.lock").write_text(json.dumps(newer))
+    outcome = nix_store.try_build(tmp_path / "default.nix", "env")
+    assert 'the lock has the form "2.0", and this file reads 1: make it anew with mach env' in outcome.stderr
+
+
+def test_a_provider_that_this_library_does_not_have_is_named(nix_store: NixStore, plain: Lock, tmp_path: Path) -> None:
+    (target,) = plain.targets
+    pins = tuple(replace(pin, provider="conda") for pin in target.pins)
+    sentence = refusal(nix_store, tmp_path, retarget(plain, pins=pins))
+    assert sentence == 'no provider "conda", for plain'
