@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from db.catalog import CatalogHandle, Reader, open_catalog
@@ -12,6 +12,7 @@ from resolver.locking import Locking, make_lock
 from resolver.names import NormalizedName
 from resolver.policy import Policy
 from resolver.requirement import Request
+from resolver.statistics import Statistics
 from resolver.target import make_target
 
 from .asking import Asked
@@ -67,8 +68,7 @@ class Locked:
     lock: Lock
     reused: bool
     """The existing lock satisfies the request and was taken as it is."""
-    rounds: int = 0
-    conflicts: int = 0
+    statistics: Statistics = field(default_factory=Statistics)
 
     @property
     def text(self) -> str:
@@ -133,7 +133,7 @@ def lock_request(
     assert outcome.lock is not None, "a run without needs and failure has a lock"
     for warning in outcome.warnings:
         notices.warn(warning)
-    return Locked(lock=outcome.lock, reused=False, rounds=outcome.rounds, conflicts=outcome.conflicts)
+    return Locked(lock=outcome.lock, reused=False, statistics=outcome.statistics)
 
 
 def _offline(catalog: CatalogChoices) -> bool:

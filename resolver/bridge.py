@@ -2,264 +2,63 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from packaging.specifiers import SpecifierSet
 from resolvelib import AbstractProvider, BaseReporter
 
-from .candidates import Candidate, Pool, requires_python_admits
-from .dependencies import MarkerJudge, dependencies_of
+from .candidates import Candidate, Pool
+from .edges import UNUSABLE, Edge
 from .names import NormalizedName
-from .policy import Policy
-from .reading import Reading
-from .requirement import Requirement
-from .target import Target
+from .statistics import Statistics
+from .supply import Supply
 
-__all__ = ["UNUSABLE", "Bridge", "Edge", "Watch"]
+__all__ = ["Bridge", "Restart", "Watch"]
 
-#: Identity of the node that has no candidates: requiring it makes a candidate unusable.
-UNUSABLE = "<unusable>"
-
-
-class Edge:
-    """One requirement in the search: what is asked of one node, and by whom."""
-
-    __slots__ = ("exact", "extra", "key", "mask", "origin", "project", "specifier", "text")
-
-    def __init__(
-        self,
-        project: NormalizedName,
-        extra: str,
-        specifier: SpecifierSet,
-        text: str,
-        origin: str,
-        exact: tuple[int, str] | None = None,
-    ) -> None:
-        self.project = project
-        self.extra = extra
-        self.key = f"{project}[{extra}]" if extra else str(project)
-        self.specifier = specifier
-        self.text = text
-        self.origin = origin
-        #: (rank, provider) that alone satisfies the edge: from an extra's node to its base.
-        self.exact = exact
-        #: Mask of the ranks that satisfy the specifier; -1 until the project's page is known.
-        self.mask = -1
-
-    def __repr__(self) -> str:
-        return f"Edge({self.text!r} from {self.origin!r})"
-
-
-class _Flags:
-    """What a specifier set says about the order in which projects are decided."""
-
-    __slots__ = ("bounded", "pinned", "stated")
-
-    def __init__(self, specifiers: SpecifierSet) -> None:
-        self.stated = len(specifiers) > 0
-        self.pinned = any(
-            s.operator == "===" or (s.operator == "==" and not s.version.endswith(".*")) for s in specifiers
-        )
-        self.bounded = any(
-            s.operator in ("<", "<=", "~=") or (s.operator == "==" and s.version.endswith(".*")) for s in specifiers
-        )
+#: Ranks that are left of a project, by provider.
+Domain = Mapping[str, int]
 
 
 class Bridge(AbstractProvider[Edge, Candidate, str]):
-    """Answers resolvelib's questions from a reading of the catalog.
+    """Answers resolvelib's questions from a :class:`Supply`.
 
     Pins are *sticky*: a requirement that contradicts a current pin conflicts at once,
     where stock resolvelib 1.2.1 would silently redo the pin and, in cycles, lose
-    dependencies or never end (its issue 206). With *complete* set, backtracking is
+    dependencies or never end (its issue 206). In the complete mode backtracking is
     chronological as well: during a conflict every candidate claims the conflict's
-    causes, so that no decision is jumped over.
+    causes (see :class:`Watch`), so that no decision is jumped over.
 
     Unknown facts are never backtracked over: an unknown project is a candidate without
     dependencies, the need is recorded in the reading, and the result is thrown away.
+
+    :param domains: what arc consistency left of some projects.
+    :param late: projects that are decided after the others, the higher the later.
     """
 
     def __init__(
-        self,
-        reading: Reading,
-        target: Target,
-        policy: Policy,
-        judge: MarkerJudge,
-        *,
-        roots: Sequence[Requirement],
-        constraints: Sequence[Requirement],
-        preferences: Mapping[str, tuple[str, str]],
-        complete: bool,
+        self, supply: Supply, *, domains: Mapping[NormalizedName, Domain], late: Mapping[NormalizedName, int]
     ) -> None:
-        self._reading = reading
-        self._target = target
-        self._policy = policy
-        self._judge = judge
-        self._preferences = preferences
-        self._complete = complete
+        self.supply = supply
+        self._domains = domains
+        self._late = late
         #: Current pins: the mapping of resolvelib's newest state.
         self.pins: Mapping[str, Candidate] = {}
-        #: The requirements of the conflict that is being resolved; empty otherwise.
+        #: The requirements of the conflict that is being resolved, in the complete mode; empty otherwise.
         self.conflict: list[Edge] = []
-        self._pools: dict[NormalizedName, Pool | None] = {}
-        self._edges: dict[Candidate, list[Edge]] = {}
-        self._problems: dict[Candidate, str] = {}
-        self._flags: dict[SpecifierSet, _Flags] = {}
         self._node_flags: dict[str, tuple[bool, bool, bool]] = {}
-        self._constraints: dict[NormalizedName, list[Edge]] = {}
-        #: Requires-Python texts that were evaluated.
-        self.pythons: dict[str, bool] = {}
-        for requirement in constraints:
-            if self._judge.holds(requirement.marker):
-                edge = Edge(requirement.project, "", requirement.specifier, str(requirement), requirement.origin)
-                self._constraints.setdefault(requirement.project, []).append(edge)
-        self.root_edges: list[Edge] = []
         self._order: dict[str, int] = {}
-        for requirement in roots:
-            if self._judge.holds(requirement.marker):
-                self.root_edges += self._split(
-                    requirement.project,
-                    requirement.extras,
-                    requirement.specifier,
-                    _without_marker(requirement),
-                    requirement.origin,
-                )
-        for edge in self.root_edges:
+        for edge in supply.roots:
             self._order.setdefault(edge.key, len(self._order))
-        self._yanked_allowed: dict[NormalizedName, list[Edge]] = {}
-        for edge in self.root_edges:
-            if self._flags_of(edge.specifier).pinned:
-                self._yanked_allowed.setdefault(edge.project, []).append(edge)
-        reading.load({edge.project for edge in self.root_edges})
-
-    # ---- what the catalog says
-
-    def admits_python(self, text: str) -> bool:
-        """Return whether Requires-Python *text* admits the target's Python; remembered for the interval."""
-        verdict = self.pythons.get(text)
-        if verdict is None:
-            verdict = self.pythons[text] = requires_python_admits(text, self._target.python)
-        return verdict
-
-    def pool(self, project: NormalizedName) -> Pool | None:
-        """Return the eligible files of *project*, or None where its page is unknown (the need is recorded)."""
-        try:
-            return self._pools[project]
-        except KeyError:
-            pass
-        page = self._reading.page(project)
-        pool = None if page is None else Pool(page, self._target, self._policy, self.admits_python)
-        self._pools[project] = pool
-        return pool
-
-    def yanked_mask(self, pool: Pool) -> int:
-        """Return the ranks that may be taken although yanked: a root ``==`` names them, or a pin has them."""
-        mask = 0
-        for edge in self._yanked_allowed.get(pool.page.project, ()):
-            mask |= pool.ranks.mask(edge.specifier)
-        preferred = self._preferred(pool)
-        return mask if preferred is None else mask | 1 << preferred[0]
-
-    def _preferred(self, pool: Pool) -> tuple[int, str] | None:
-        pin = self._preferences.get(pool.page.project)
-        if pin is None or pin[1] not in pool.masks:
-            return None
-        try:
-            rank = pool.page.versions.index(pin[0])
-        except ValueError:
-            return None
-        return (rank, pin[1]) if rank in pool.files[pin[1]] else None
-
-    def _flags_of(self, specifiers: SpecifierSet) -> _Flags:
-        flags = self._flags.get(specifiers)
-        if flags is None:
-            flags = self._flags[specifiers] = _Flags(specifiers)
-        return flags
-
-    # ---- edges
-
-    @staticmethod
-    def _split(
-        project: NormalizedName, extras: Iterable[str], specifier: SpecifierSet, text: str, origin: str
-    ) -> list[Edge]:
-        edges = [Edge(project, "", specifier, text, origin)]
-        edges += [Edge(project, extra, specifier, text, origin) for extra in extras]
-        return edges
-
-    def problem_of(self, candidate: Candidate) -> str | None:
-        """Return why *candidate* cannot be used at all, or None; only known after its dependencies were asked for."""
-        return self._problems.get(candidate)
-
-    def edges_of(self, candidate: Candidate) -> list[Edge]:
-        """Return what *candidate* requires on the target."""
-        edges = self._edges.get(candidate)
-        if edges is None:
-            edges = self._edges[candidate] = self._edges_now(candidate)
-        return edges
-
-    def _edges_now(self, candidate: Candidate) -> list[Edge]:
-        edges: list[Edge] = []
-        origin = str(candidate)
-        if candidate.extra:
-            edges.append(
-                Edge(
-                    candidate.project,
-                    "",
-                    SpecifierSet(),
-                    f"{candidate.project}=={candidate.version}",
-                    origin,
-                    exact=(candidate.rank, candidate.provider),
-                )
-            )
-        pool = self.pool(candidate.project)
-        if pool is None or candidate.row < 0:
-            return edges
-        depset: Any = self._reading.depset(pool.page, candidate.row)
-        if depset is None:
-            return edges
-        _, lines, _, python, failure = depset
-        problem = failure
-        if problem is None and python is not None and not self.admits_python(python):
-            problem = f"it requires Python {python}"
-        if problem is None:
-            dependencies, problem = dependencies_of(lines, candidate.extra, self._judge)
-            self._reading.load({d.project for d in dependencies})
-            for dependency in dependencies:
-                edges += self._split(
-                    dependency.project, dependency.extras, dependency.specifier, dependency.text, origin
-                )
-        if problem is not None:
-            self._problems[candidate] = problem
-            unusable = Edge(candidate.project, "", SpecifierSet(), problem, origin)
-            unusable.key = UNUSABLE
-            edges.append(unusable)
-        return edges
-
-    def _mask(self, edge: Edge, pool: Pool) -> int:
-        if edge.mask < 0:
-            edge.mask = pool.ranks.mask(edge.specifier) if edge.exact is None else 1 << edge.exact[0]
-        return edge.mask
-
-    def admitted(self, pool: Pool, edges: Iterable[Edge]) -> int:
-        """Return the ranks of *pool* that all *edges* and the user's constraints admit."""
-        mask = pool.ranks.all
-        for edge in (*edges, *self._constraints.get(pool.page.project, ())):
-            mask &= self._mask(edge, pool)
-        return mask
-
-    # ---- resolvelib's questions
 
     def identify(self, requirement_or_candidate: Edge | Candidate) -> str:
         """Return the node that a requirement asks for or a candidate stands for."""
         return requirement_or_candidate.key
 
     def get_preference(self, identifier: str, *_: Any, **__: Any) -> Any:
-        """Return the sort key of *identifier*; unused, since the narrowing decides alone."""
-        return self._preference(identifier)
-
-    def _preference(self, key: str) -> tuple[bool, bool, int, bool, str]:
-        pinned, bounded, stated = self._node_flags.get(key, (False, False, False))
-        return (not pinned, not bounded, self._order.get(key, 1 << 30), not stated, key)
+        """Return the sort key of *identifier*: pinned, bounded, the user's order, any specifier, name (as pip)."""
+        pinned, bounded, stated = self._node_flags.get(identifier, (False, False, False))
+        return (not pinned, not bounded, self._order.get(identifier, 1 << 30), not stated, identifier)
 
     def narrow_requirement_selection(
         self,
@@ -271,8 +70,8 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
     ) -> Iterable[str]:
         """Return the one node to decide next.
 
-        An extra is decided right after its base, never before; nodes of the last conflict
-        come next; then pinned, bounded, the user's order, any specifier, name (pip's order).
+        An extra is decided right after its base, never before. Projects that were found to be
+        decided too early come last; nodes of the last conflict come first; then :meth:`get_preference`.
         """
         causes = {c.requirement.key for c in backtrack_causes}
         causes.update(c.parent.key for c in backtrack_causes if c.parent is not None)
@@ -283,7 +82,7 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
                 if base in resolutions:
                     return (key,)
                 continue
-            rank = (key not in causes, self._preference(key))
+            rank = (self._late.get(NormalizedName(key), 0), key not in causes, self.get_preference(key))
             if best is None or rank < best[0]:
                 best = (rank, key)
         assert best is not None, "an extra without its base"
@@ -302,47 +101,43 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
         bad = set(incompatibilities[identifier])
         pin = self.pins.get(identifier)
         if pin is not None and pin not in bad:
-            return (pin,) if all(self.is_satisfied_by(e, pin) for e in edges) else ()
+            return (pin,) if all(self.supply.is_met(e, pin) for e in edges) else ()
         first = edges[0]
-        pool = self.pool(first.project)
+        pool = self.supply.pool(first.project)
         if pool is None:
             unknown = Candidate(identifier, first.project, first.extra, -1, "", -1, "?")
             return () if unknown in bad else (unknown,)
         if first.extra:
             edges += requirements[str(first.project)]
-        edges += self._constraints.get(first.project, ())
         return self._matches(identifier, first, edges, pool, bad)
 
     def _matches(
         self, key: str, first: Edge, edges: list[Edge], pool: Pool, bad: set[Candidate]
     ) -> Callable[[], Iterator[Candidate]]:
-        mask, providers = pool.ranks.all, None
-        pinned = bounded = stated = False
-        for edge in edges:
-            mask &= self._mask(edge, pool)
-            if edge.exact is not None:
-                providers = edge.exact[1]
-            flags = self._flags_of(edge.specifier)
-            pinned |= flags.pinned
-            bounded |= flags.bounded
-            stated |= flags.stated
-        self._node_flags[key] = (pinned, bounded, stated)
-        yanked = self.yanked_mask(pool)
-        preferred = self._preferred(pool)
-        if preferred is not None and not mask >> preferred[0] & 1:
+        supply = self.supply
+        flags = [supply.flags(edge.specifier) for edge in edges]
+        self._node_flags[key] = (
+            any(f.pinned for f in flags),
+            any(f.bounded for f in flags),
+            any(f.stated for f in flags),
+        )
+        provider_of_base = next((edge.exact[1] for edge in edges if edge.exact is not None), None)
+        yanked, preferred = supply.yanked(pool), supply.preferred(pool)
+        domain = self._domains.get(first.project)
+        usable = pool.available(supply.admitted(pool, edges), yanked)
+        if preferred is not None and not usable >> preferred[0] & 1:
             preferred = None
-        usable = pool.available(mask, yanked)
 
         def generate() -> Iterator[Candidate]:
             base = self.pins.get(str(first.project)) if first.extra else None
             for rank, provider in pool.ordered(usable, yanked, preferred):
-                if providers is not None and provider != providers:
+                if provider_of_base is not None and provider != provider_of_base:
+                    continue
+                if domain is not None and not domain.get(provider, 0) >> rank & 1:
                     continue
                 if base is not None and (rank, provider) != (base.rank, base.provider):
                     continue
-                candidate = Candidate(
-                    key, first.project, first.extra, rank, provider, pool.row(rank, provider), pool.page.versions[rank]
-                )
+                candidate = supply.candidate(pool, rank, provider, first.extra)
                 if candidate not in bad:
                     yield candidate
 
@@ -350,46 +145,85 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
 
     def is_satisfied_by(self, requirement: Edge, candidate: Candidate) -> bool:
         """Return whether *candidate* meets *requirement*."""
-        if candidate.rank < 0:
-            return True
-        if requirement.exact is not None:
-            return requirement.exact == (candidate.rank, candidate.provider)
-        mask = requirement.mask
-        if mask < 0:
-            pool = self.pool(requirement.project)
-            if pool is None:
-                return True
-            mask = self._mask(requirement, pool)
-        return bool(mask >> candidate.rank & 1)
+        return self.supply.is_met(requirement, candidate)
 
     def get_dependencies(self, candidate: Candidate) -> Iterable[Edge]:
         """Return what *candidate* requires, and in complete mode during a conflict its causes as well."""
-        edges = self.edges_of(candidate)
+        edges = self.supply.edges_of(candidate)
         return edges + self.conflict if self.conflict else edges
 
 
-def _without_marker(requirement: Requirement) -> str:
-    extras = f"[{','.join(requirement.extras)}]" if requirement.extras else ""
-    return f"{requirement.project}{extras}{requirement.specifier}"
+class Restart(Exception):
+    """The search is better begun anew with what was learned: raised out of resolvelib by :class:`Watch`."""
 
 
 class Watch(BaseReporter[Edge, Candidate, str]):
-    """Keeps the bridge's view of the pins current, and counts rounds and conflicts."""
+    """Keeps the bridge's view of the pins current, counts, and stops a search that goes wrong.
 
-    def __init__(self, bridge: Bridge, complete: bool) -> None:
+    :param complete: make backtracking chronological, and never stop.
+    :param most_conflicts: dead ends after which the search is stopped; None for no limit.
+    :param most_rejections: rejections of candidates of one project by another one's pin after
+        which the latter counts as decided too early; None for no limit.
+    """
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        statistics: Statistics,
+        *,
+        complete: bool,
+        most_conflicts: int | None = None,
+        most_rejections: int | None = None,
+    ) -> None:
         self._bridge = bridge
-        self._complete = complete
-        self.rounds = 0
+        self._statistics = statistics
+        #: Whether backtracking is chronological.
+        self.is_complete = complete
+        self._most_conflicts = most_conflicts
+        self._most_rejections = most_rejections
+        self._pairs: Counter[tuple[NormalizedName, NormalizedName]] = Counter()
         self.conflicts = 0
+        #: The requirements and candidates of the dead ends so far, projects in the order of appearance.
+        self.involved: dict[NormalizedName, None] = {}
+        #: The project that was decided too early, once that is found.
+        self.culprit: NormalizedName | None = None
 
     def ending_round(self, index: int, state: Any) -> None:
         """Take over the state that the next round starts from."""
-        self.rounds = index + 1
+        self._statistics.rounds += 1
         self._bridge.pins = state.mapping
         self._bridge.conflict = []
 
+    def rejecting_candidate(self, criterion: Any, candidate: Candidate) -> None:
+        """Count whose pin it was that did not fit *candidate*.
+
+        :raises Restart: where one pin turned away too many candidates of one project.
+        """
+        self._statistics.rejections += 1
+        if self._most_rejections is None:
+            return
+        edge: Edge = next(i.requirement for i in criterion.information)
+        if edge.key not in self._bridge.pins or edge.project == candidate.project:
+            return
+        pair = (candidate.project, edge.project)
+        self._pairs[pair] += 1
+        if self._pairs[pair] >= self._most_rejections:
+            self.culprit = edge.project
+            self.involved.update(dict.fromkeys(pair))
+            raise Restart
+
     def resolving_conflicts(self, causes: Iterable[Any]) -> None:
-        """Count a conflict; in complete mode, make the next backjump stop at once."""
+        """Count a dead end; in complete mode, make the next backjump stop at once.
+
+        :raises Restart: where there were too many.
+        """
         self.conflicts += 1
-        if self._complete:
+        self._statistics.conflicts += 1
+        for cause in causes:
+            self.involved[cause.requirement.project] = None
+            if cause.parent is not None:
+                self.involved[cause.parent.project] = None
+        if self.is_complete:
             self._bridge.conflict = [c.requirement for c in causes]
+        elif self._most_conflicts is not None and self.conflicts >= self._most_conflicts:
+            raise Restart

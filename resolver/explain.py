@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .bridge import UNUSABLE, Bridge, Edge
-from .candidates import Candidate, Pool
+from .candidates import Pool
+from .edges import UNUSABLE, Edge
 from .errors import NoSolution
 from .resolution import Failure
+from .supply import Supply
 from .target import Target
 
 __all__ = ["explain"]
@@ -20,35 +21,35 @@ def explain(failure: Failure, target: Target) -> NoSolution:
     The outcomes are told apart by code: ``unknown-project``, ``no-such-version``,
     ``nothing-for-target``, ``conflict``, ``gave-up``.
     """
-    bridge = failure.bridge
+    supply = failure.supply
     if failure.gave_up:
         return NoSolution(
             "gave-up",
-            f"no answer was found within {failure.rounds} rounds for {_place(target)}",
-            context=_lines(failure.causes),
+            f"no answer was found within {supply.policy.rounds} rounds for {_place(target)}",
+            context=_lines(supply, failure.causes),
             hint="state tighter versions for the projects named above, or split the request",
-            details={"rounds": failure.rounds},
+            details={"rounds": supply.policy.rounds},
         )
     by_project: dict[str, list[Edge]] = {}
-    for edge in bridge.root_edges:
+    for edge in supply.roots:
         by_project.setdefault(edge.project, []).append(edge)
     for edges in by_project.values():
-        error = _single(bridge, target, [(edge, None) for edge in edges])
+        error = _single(supply, target, edges)
         if error is not None:
             return error
     causes = list(failure.causes)
-    wanted = [c for c in causes if c[0].key != UNUSABLE]
-    projects = {edge.project for edge, _ in wanted}
+    wanted = [edge for edge in causes if edge.key != UNUSABLE]
+    projects = {edge.project for edge in wanted}
     if len(projects) == 1 and len(wanted) == len(causes):
-        error = _single(bridge, target, wanted)
+        error = _single(supply, target, wanted)
         if error is not None:
             return error
     return NoSolution(
         "conflict",
         f"the requirements contradict each other on {_place(target)}",
-        context=_lines(causes),
+        context=_lines(supply, causes),
         hint="change or remove one of the requirements above",
-        details={"causes": [_cause(edge, parent) for edge, parent in causes]},
+        details={"causes": [_cause(supply, edge) for edge in causes]},
     )
 
 
@@ -56,24 +57,24 @@ def _place(target: Target) -> str:
     return f"Python {target.python}, {target.system}"
 
 
-def _cause(edge: Edge, parent: Candidate | None) -> dict[str, Any]:
+def _cause(supply: Supply, edge: Edge) -> dict[str, Any]:
     return {
         "requirement": edge.text,
         "project": edge.project,
         "origin": edge.origin,
-        "by": None if parent is None else str(parent),
+        "asked": edge in supply.roots,
     }
 
 
-def _lines(causes: Sequence[tuple[Edge, Candidate | None]]) -> list[str]:
+def _lines(supply: Supply, causes: Sequence[Edge]) -> list[str]:
     lines = []
-    for edge, parent in causes:
+    for edge in causes:
         if edge.key == UNUSABLE:
             line = f"{edge.origin} cannot be used: {edge.text}"
-        elif parent is None:
+        elif edge in supply.roots:
             line = f"you asked for {edge.text} ({edge.origin})"
         else:
-            line = f"{parent} requires {edge.text}"
+            line = f"{edge.origin} requires {edge.text}"
         if line not in lines:
             lines.append(line)
     shown = lines[:12]
@@ -82,26 +83,25 @@ def _lines(causes: Sequence[tuple[Edge, Candidate | None]]) -> list[str]:
     return shown
 
 
-def _single(bridge: Bridge, target: Target, causes: Sequence[tuple[Edge, Candidate | None]]) -> NoSolution | None:
+def _single(supply: Supply, target: Target, causes: Sequence[Edge]) -> NoSolution | None:
     """Return the error where one project alone cannot be had as asked, or None where it can."""
-    edge = causes[0][0]
-    pool = bridge.pool(edge.project)
+    edge = causes[0]
+    pool = supply.pool(edge.project)
     if pool is None:
         return None
-    asked = _lines(causes)
-    texts = sorted({e.text for e, _ in causes})
+    asked = _lines(supply, causes)
+    texts = sorted({e.text for e in causes})
     if pool.page.absent:
         return NoSolution(
             "unknown-project",
             f"no index has a project named {edge.project!r}",
             context=asked,
             hint="check the spelling, or name the index that has it with --extra-index-url",
-            details={"project": edge.project, "causes": [_cause(*c) for c in causes]},
+            details={"project": edge.project, "causes": [_cause(supply, e) for e in causes]},
         )
-    mask = bridge.admitted(pool, [e for e, _ in causes])
+    mask = supply.admitted(pool, causes)
     if not mask:
-        stated = [e for e, _ in causes]
-        if len(stated) > 1 and all(bridge.admitted(pool, [e]) for e in stated):
+        if len(causes) > 1 and all(supply.admitted(pool, [e]) for e in causes):
             return None
         return NoSolution(
             "no-such-version",
@@ -110,7 +110,7 @@ def _single(bridge: Bridge, target: Target, causes: Sequence[tuple[Edge, Candida
             hint="ask for a version that exists, or get newer facts with --refresh",
             details={"project": edge.project, "known": list(pool.page.versions[-5:])},
         )
-    usable = pool.available(mask, bridge.yanked_mask(pool))
+    usable = pool.available(mask, supply.yanked(pool))
     if usable:
         return None
     reasons = _reasons(pool, mask)

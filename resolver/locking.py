@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .catalog import ID, Artifact, Catalog, MetadataNeed, PageNeed
 from .errors import DataError, InputError, NoSolution
@@ -15,6 +15,8 @@ from .policy import DEFAULT_ROUNDS, Policy
 from .reading import Reading
 from .requirement import Request, Requirement, parse_requirement
 from .resolution import Failure, ResolvedPin, Solved, solve
+from .statistics import Statistics
+from .supply import Supply
 from .target import Target, make_target, required_glibc
 
 __all__ = ["Locking", "make_lock"]
@@ -38,8 +40,7 @@ class Locking:
     """In the order of asking; empty where there is a lock."""
     reading: Reading
     warnings: tuple[str, ...] = ()
-    rounds: int = 0
-    conflicts: int = 0
+    statistics: Statistics = field(default_factory=Statistics)
 
 
 class _Run:
@@ -55,7 +56,7 @@ class _Run:
         self.artifacts: dict[int, Artifact] = {}
 
     def solve_tool(self, target: Target, root: Requirement) -> Solved | None:
-        outcome = solve(self.reading, target, self.tool_policy, roots=[root])
+        outcome = solve(Supply(self.reading, target, self.tool_policy, roots=[root]), Statistics())
         if isinstance(outcome, Failure):
             error = explain(outcome, target)
             raise NoSolution(
@@ -154,8 +155,9 @@ def make_lock(
     solved: list[tuple[Target, Solved]] = []
     failure: NoSolution | None = None
     earlier: dict[str, tuple[str, str]] = {}
+    statistics = Statistics()
     for target in targets:
-        outcome = solve(
+        supply = Supply(
             run.reading,
             target,
             policy,
@@ -163,13 +165,14 @@ def make_lock(
             constraints=request.constraints,
             preferences={**earlier, **(preferences or {}).get(target.system, {})},
         )
+        outcome = solve(supply, statistics)
         if isinstance(outcome, Failure):
             failure = failure or explain(outcome, target)
         elif outcome is not None:
             solved.append((target, outcome))
             earlier = {p.project: (p.version, p.provider) for p in outcome.pins} | earlier
     if failure is not None and not run.reading.needs:
-        return Locking(failure=failure, reading=run.reading)
+        return Locking(failure=failure, reading=run.reading, statistics=statistics)
     tools = _solve_tools(run, targets, solved)
     if run.reading.needs:
         return Locking(needs=tuple(run.reading.needs), reading=run.reading)
@@ -178,8 +181,7 @@ def make_lock(
         lock=lock,
         reading=run.reading,
         warnings=tuple(dict.fromkeys(w for _, s in solved for w in s.warnings)),
-        rounds=sum(s.rounds for _, s in solved),
-        conflicts=sum(s.conflicts for _, s in solved),
+        statistics=statistics,
     )
 
 

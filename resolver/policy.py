@@ -40,7 +40,13 @@ class Policy:
     prereleases: bool = False
     as_of: int | None = None
     rounds: int = DEFAULT_ROUNDS
-    """Budget of each search mode, in rounds of resolvelib: the outcome does not depend on the machine."""
+    """Budget of each search, in rounds of resolvelib: the outcome does not depend on the machine."""
+    conflicts: int = 3
+    """Dead ends before arc consistency."""
+    rejections: int = 5
+    """Candidates of one project that a pin may turn away before it counts as decided too early."""
+    consistency_facts: int = 500
+    """Files whose metadata arc consistency may ask for beyond what the search has asked for."""
 
     def providers_of(self, project: str) -> tuple[str, ...]:
         """Return the providers that *project* may come from, in order."""
@@ -48,7 +54,12 @@ class Policy:
 
     def to_json(self) -> dict[str, Any]:
         """Return what a lock records: the constants that are not part of the request."""
-        return {"rounds": self.rounds}
+        return {
+            "rounds": self.rounds,
+            "conflicts": self.conflicts,
+            "rejections": self.rejections,
+            "consistency-facts": self.consistency_facts,
+        }
 
 
 def parse_providers(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:

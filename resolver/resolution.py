@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from packaging.markers import Marker
 from resolvelib import ResolutionImpossible, ResolutionTooDeep
-from resolvelib.resolvers import Resolution as Search
+from resolvelib import resolvers as resolvelib
 
-from .bridge import Bridge, Edge, Watch
+from .bridge import Bridge, Domain, Restart, Watch
 from .candidates import Candidate, Pool
 from .catalog import METADATA, Page
-from .dependencies import MarkerJudge
+from .consistency import Consistency
+from .edges import Edge
 from .names import NormalizedName, normalize_extra
-from .policy import Policy
-from .reading import Reading
-from .requirement import Requirement
-from .target import Target
+from .statistics import Statistics
+from .supply import Supply
 
 __all__ = ["Failure", "ResolvedPin", "Solved", "solve"]
+
+#: Searches of the fast mode; the last one is not stopped for being in a bad order.
+MOST_RESTARTS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +52,6 @@ class Solved:
     pythons: tuple[str, ...]
     """Every Requires-Python text that was evaluated."""
     warnings: tuple[str, ...]
-    rounds: int
-    conflicts: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,99 +59,148 @@ class Failure:
     """No solution: proved, or given up."""
 
     gave_up: bool
-    causes: tuple[tuple[Edge, Candidate | None], ...]
-    """(requirement, who asked) of the last conflict; None stands for the user."""
-    bridge: Bridge
-    rounds: int
+    causes: tuple[Edge, ...]
+    """The requirements of the last conflict, or of the contradiction that consistency found."""
+    supply: Supply
 
 
-def solve(
-    reading: Reading,
-    target: Target,
-    policy: Policy,
-    *,
-    roots: Sequence[Requirement],
-    constraints: Sequence[Requirement] = (),
-    preferences: Mapping[str, tuple[str, str]] | None = None,
-) -> Solved | Failure | None:
-    """Search for pins that meet *roots* on *target*.
+def solve(supply: Supply, statistics: Statistics) -> Solved | Failure | None:
+    """Search for pins that meet the roots of *supply*.
 
-    The fast mode comes first; its "impossible" or an invalid result is confirmed in the
-    complete mode (resolvelib 1.2.1 is not sound; its issue 206).
+    Stages, each a remedy for what the one before cannot do:
 
-    :param preferences: existing pins, project -> (version, provider).
+    1. a greedy search with sticky pins, existing pins first;
+    2. where one pin turns away candidate after candidate of another project, a restart that
+       decides it last; after a few dead ends, arc consistency and a restart;
+    3. the same search to its end;
+    4. an "impossible" or a result that fails verification is confirmed by a search that jumps
+       over nothing (resolvelib 1.2.1 alone is not sound; its issue 206).
+
+    :param statistics: is counted up.
     :return: the solution, why there is none, or None where facts are missing: they stand
         in :attr:`Reading.needs` then.
     """
-    outcome: Solved | Failure | None = None
-    for complete in (False, True):
-        judge = MarkerJudge(target.environment)
-        bridge = Bridge(
-            reading,
-            target,
-            policy,
-            judge,
-            roots=roots,
-            constraints=constraints,
-            preferences=preferences or {},
-            complete=complete,
-        )
-        outcome = _search(bridge, judge, policy, complete)
-        if reading.needs:
+    search = _Search(supply, statistics)
+    outcome = search.fast()
+    if outcome is None and not supply.reading.needs:
+        statistics.complete += 1
+        outcome = search.complete()
+    return None if supply.reading.needs else outcome
+
+
+class _Search:
+    """The stages over one supply, and what they have learned."""
+
+    def __init__(self, supply: Supply, statistics: Statistics) -> None:
+        self._supply = supply
+        self._statistics = statistics
+        self._policy = supply.policy
+        self._domains: Mapping[NormalizedName, Domain] = {}
+        self._late: dict[NormalizedName, int] = {}
+        self._last: Any = None
+
+    def fast(self) -> Solved | Failure | None:
+        """Return a verified solution or a proved contradiction; None where the complete mode must decide."""
+        consistent = False
+        for restart in range(MOST_RESTARTS + 1):
+            last = restart == MOST_RESTARTS
+            bridge = self._bridge()
+            watch = Watch(
+                bridge,
+                self._statistics,
+                complete=False,
+                most_conflicts=None if consistent else self._policy.conflicts,
+                most_rejections=None if last else self._policy.rejections,
+            )
+            try:
+                return self._run(bridge, watch)
+            except Restart:
+                self._statistics.restarts += 1
+                if self._supply.reading.needs:
+                    return None
+                if watch.culprit is not None:
+                    # after everything that it turned away, and after what was put off before
+                    self._late[watch.culprit] = 1 + max(self._late.values(), default=0)
+                else:
+                    consistent = True
+                    failure = self._make_consistent(watch.involved)
+                    if failure is not None:
+                        return failure
+            except ResolutionImpossible:
+                return None
+        return None
+
+    def complete(self) -> Solved | Failure | None:
+        """Return a verified solution, or why there is none, from a search that jumps over nothing."""
+        bridge = self._bridge()
+        try:
+            return self._run(bridge, Watch(bridge, self._statistics, complete=True))
+        except ResolutionImpossible as error:
+            causes = tuple(c.requirement for c in error.causes)
+            return Failure(gave_up=False, causes=causes, supply=self._supply)
+        except ResolutionTooDeep:
+            causes = tuple(c.requirement for c in self._last.state.backtrack_causes)
+            return Failure(gave_up=True, causes=causes, supply=self._supply)
+
+    def _bridge(self) -> Bridge:
+        return Bridge(self._supply, domains=self._domains, late=self._late)
+
+    def _run(self, bridge: Bridge, watch: Watch) -> Solved | None:
+        search: Any = resolvelib.Resolution(bridge, watch)
+        self._last = search
+        try:
+            state = search.resolve(self._supply.roots, max_rounds=self._policy.rounds)
+        except ResolutionTooDeep:
+            if watch.is_complete:
+                raise
             return None
-        if isinstance(outcome, Solved):
-            return outcome
-    return outcome
+        return _collect(self._supply, state.mapping)
+
+    def _make_consistent(self, involved: Iterable[NormalizedName]) -> Failure | None:
+        consistency = Consistency(self._supply, involved, self._policy.consistency_facts)
+        self._domains = consistency.run()
+        self._statistics.pruned += consistency.pruned
+        if consistency.emptied is None:
+            return None
+        return Failure(gave_up=False, causes=tuple(consistency.causes()), supply=self._supply)
 
 
-def _search(bridge: Bridge, judge: MarkerJudge, policy: Policy, complete: bool) -> Solved | Failure | None:
-    watch = Watch(bridge, complete)
-    search: Any = Search(bridge, watch)
-    try:
-        state = search.resolve(bridge.root_edges, max_rounds=policy.rounds)
-    except ResolutionImpossible as error:
-        causes = tuple((c.requirement, c.parent) for c in error.causes)
-        return Failure(gave_up=False, causes=causes, bridge=bridge, rounds=watch.rounds)
-    except ResolutionTooDeep:
-        causes = tuple((c.requirement, c.parent) for c in search.state.backtrack_causes)
-        return Failure(gave_up=True, causes=causes, bridge=bridge, rounds=watch.rounds)
-    return _collect(bridge, judge, state.mapping, watch)
-
-
-def _collect(bridge: Bridge, judge: MarkerJudge, mapping: Mapping[str, Candidate], watch: Watch) -> Solved | None:
+def _collect(supply: Supply, mapping: Mapping[str, Candidate]) -> Solved | None:
     """Return what the roots reach in *mapping*, or None where an edge is not satisfied by its pin.
 
     The walk is iterative and our own: resolvelib's recursive one fails on orphaned cycles.
     """
     reached: dict[str, Candidate] = {}
     demands: dict[NormalizedName, list[Edge]] = {}
-    todo = list(bridge.root_edges)
+    todo = list(supply.roots)
     while todo:
         edge = todo.pop()
         candidate = mapping.get(edge.key)
-        if candidate is None or not bridge.is_satisfied_by(edge, candidate):
+        if candidate is None or not supply.is_met(edge, candidate):
             return None
         if edge.exact is None:
             demands.setdefault(edge.project, []).append(edge)
         if edge.key not in reached:
             reached[edge.key] = candidate
-            todo += bridge.edges_of(candidate)
-    warnings = [f"the marker {text!r} was taken as not applicable: {reason}" for text, reason in judge.raised.items()]
+            todo += supply.edges_of(candidate)
+    if supply.reading.needs:
+        return None
+    nodes: dict[NormalizedName, list[Candidate]] = {}
+    for candidate in reached.values():
+        nodes.setdefault(candidate.project, []).append(candidate)
+    raised = supply.judge.raised.items()
+    warnings = [f"the marker {text!r} was taken as not applicable: {reason}" for text, reason in raised]
     pins = []
-    for project in sorted({c.project for c in reached.values()}):
-        pool = bridge.pool(project)
-        if pool is None:
-            return None
-        nodes = [c for c in reached.values() if c.project == project]
-        pins.append(_pin(bridge, pool, nodes, bridge.admitted(pool, demands.get(project, ())), warnings))
+    for project in sorted(nodes):
+        pool = supply.pool(project)
+        assert pool is not None, "its page is known, since nothing is needed"
+        pins.append(_pin(supply, pool, nodes[project], supply.admitted(pool, demands.get(project, ())), warnings))
     return Solved(
         pins=tuple(pins),
-        roots=_texts(bridge.root_edges),
-        markers=tuple(judge.evaluated()),
-        pythons=tuple(sorted(bridge.pythons)),
+        roots=_texts(supply.roots),
+        markers=tuple(supply.judge.evaluated()),
+        pythons=tuple(sorted(supply.pythons)),
         warnings=tuple(warnings),
-        rounds=watch.rounds,
-        conflicts=watch.conflicts,
     )
 
 
@@ -163,7 +212,7 @@ def _texts(edges: Sequence[Edge]) -> dict[str, tuple[str, ...]]:
     return {project: tuple(sorted(found)) for project, found in sorted(texts.items())}
 
 
-def _pin(bridge: Bridge, pool: Pool, nodes: list[Candidate], admitted: int, warnings: list[str]) -> ResolvedPin:
+def _pin(supply: Supply, pool: Pool, nodes: list[Candidate], admitted: int, warnings: list[str]) -> ResolvedPin:
     base = next(c for c in nodes if not c.extra)
     depset: Any = pool.page.depsets[pool.page.files[base.row][METADATA]]
     extras = tuple(sorted(c.extra for c in nodes if c.extra))
@@ -176,7 +225,7 @@ def _pin(bridge: Bridge, pool: Pool, nodes: list[Candidate], admitted: int, warn
         warnings.append(f"{base.project} {base.version} was yanked")
     rows = pool.files[base.provider][base.rank]
     best = pool.row(base.rank, base.provider)
-    edges = [edge for node in nodes for edge in bridge.edges_of(node)]
+    edges = [edge for node in nodes for edge in supply.edges_of(node)]
     return ResolvedPin(
         project=base.project,
         version=base.version,

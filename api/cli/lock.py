@@ -41,6 +41,8 @@ def lock(
     path = Path(output) if output is not None else asking.lock_path
     console = Console.current()
     if check:
+        if upgrade or upgrades:
+            raise click.UsageError("--check writes nothing, so there is nothing to --upgrade")
         problems = problems_of(read_lock_or_refuse(str(path)), asking.asked.request)
         if problems:
             raise LockOutdated(
@@ -59,7 +61,11 @@ def lock(
     except ValueError as error:
         raise InputError("invalid-name", str(error), hint="--upgrade-package takes the name of a project") from error
     asking.note_choices()
-    old = None if output == "-" else read_lock_file(path)
+    # what is there and no plain file (/dev/stdout) is written to, not read
+    old = None if output == "-" or (path.exists() and not path.is_file()) else read_lock_file(path)
+    pinned = set() if old is None else {pin.name for target in old.targets for pin in target.pins}
+    for name in sorted(projects - pinned):
+        console.warn(f"--upgrade-package {name} changes nothing: {path} does not pin it")
     locked = lock_request(
         asking.asked,
         asking.catalog,
@@ -69,13 +75,12 @@ def lock(
         nixpkgs=asking.nixpkgs,
     )
     text = locked.text
-    if output == "-":
-        write_output(text, "-")
-    elif old is None or text != path.read_text(encoding="utf-8"):
-        write_output(text, str(path))
+    wanted = output == "-" or old is None or text != path.read_text(encoding="utf-8")
+    if wanted:
+        write_output(text, output if output == "-" else str(path))
     note_result(locked)
-    console.note(f"{path} is up to date" if locked.reused else f"wrote {path}")
-    if as_json and output != "-":
-        console.result(
-            {"lock": str(path), "reused": locked.reused, "rounds": locked.rounds, "conflicts": locked.conflicts}
-        )
+    if output == "-":
+        return
+    console.note(f"wrote {path}" if wanted else f"{path} is up to date")
+    if as_json:
+        console.result({"lock": str(path), "reused": locked.reused, "statistics": locked.statistics.to_json()})

@@ -1,0 +1,56 @@
+"""One requirement in the search, and what its specifier says about the order of decisions."""
+
+from __future__ import annotations
+
+from packaging.specifiers import SpecifierSet
+
+from .names import NormalizedName
+
+__all__ = ["UNUSABLE", "Edge", "SpecifierFlags"]
+
+#: Identity of the node that has no candidates: requiring it makes a candidate unusable.
+UNUSABLE = "<unusable>"
+
+
+class Edge:
+    """What is asked of one node, and by whom."""
+
+    __slots__ = ("exact", "extra", "key", "mask", "origin", "project", "specifier", "text")
+
+    def __init__(
+        self,
+        project: NormalizedName,
+        extra: str,
+        specifier: SpecifierSet,
+        text: str,
+        origin: str,
+        exact: tuple[int, str] | None = None,
+    ) -> None:
+        self.project = project
+        self.extra = extra
+        self.key = f"{project}[{extra}]" if extra else str(project)
+        self.specifier = specifier
+        self.text = text
+        self.origin = origin
+        #: (rank, provider) that alone satisfies the edge: from an extra's node to its base.
+        self.exact = exact
+        #: Mask of the ranks that satisfy the specifier; -1 until the project's page is known.
+        self.mask = -1
+
+    def __repr__(self) -> str:
+        return f"Edge({self.text!r} from {self.origin!r})"
+
+
+class SpecifierFlags:
+    """What a specifier set says about the order in which projects are decided."""
+
+    __slots__ = ("bounded", "pinned", "stated")
+
+    def __init__(self, specifiers: SpecifierSet) -> None:
+        self.stated = len(specifiers) > 0
+        self.pinned = any(
+            s.operator == "===" or (s.operator == "==" and not s.version.endswith(".*")) for s in specifiers
+        )
+        self.bounded = any(
+            s.operator in ("<", "<=", "~=") or (s.operator == "==" and s.version.endswith(".*")) for s in specifiers
+        )

@@ -1,0 +1,212 @@
+"""What can be had for one target under one policy: candidates, their requirements, and who wants what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from packaging.specifiers import SpecifierSet
+
+from .candidates import Candidate, Pool, requires_python_admits
+from .dependencies import MarkerJudge, dependencies_of
+from .edges import UNUSABLE, Edge, SpecifierFlags
+from .names import NormalizedName
+from .policy import Policy
+from .reading import Reading
+from .requirement import Requirement
+from .target import Target
+
+__all__ = ["Supply"]
+
+
+class Supply:
+    """Pools and edges on one target, computed once and shared by every stage of a resolution.
+
+    :param preferences: existing pins, project -> (version, provider).
+    """
+
+    def __init__(
+        self,
+        reading: Reading,
+        target: Target,
+        policy: Policy,
+        *,
+        roots: Sequence[Requirement],
+        constraints: Sequence[Requirement] = (),
+        preferences: Mapping[str, tuple[str, str]] | None = None,
+    ) -> None:
+        self.reading = reading
+        self.target = target
+        self.policy = policy
+        self.judge = MarkerJudge(target.environment)
+        self._preferences = preferences or {}
+        self._pools: dict[NormalizedName, Pool | None] = {}
+        self._edges: dict[Candidate, list[Edge]] = {}
+        self._flags: dict[SpecifierSet, SpecifierFlags] = {}
+        self._preferred: dict[NormalizedName, tuple[int, str] | None] = {}
+        self._yanked: dict[NormalizedName, int] = {}
+        #: Requires-Python texts that were evaluated.
+        self.pythons: dict[str, bool] = {}
+        #: Requirements that bind a project only where something else asks for it.
+        self.constraints: dict[NormalizedName, list[Edge]] = {}
+        for requirement in constraints:
+            if self.judge.holds(requirement.marker):
+                edge = Edge(requirement.project, "", requirement.specifier, str(requirement), requirement.origin)
+                self.constraints.setdefault(requirement.project, []).append(edge)
+        #: What the user asks for on this target, one edge for each node.
+        self.roots: list[Edge] = []
+        for requirement in roots:
+            if self.judge.holds(requirement.marker):
+                self.roots += _split(
+                    requirement.project,
+                    requirement.extras,
+                    requirement.specifier,
+                    _without_marker(requirement),
+                    requirement.origin,
+                )
+        reading.load({edge.project for edge in self.roots})
+
+    # ---- pools
+
+    def admits_python(self, text: str) -> bool:
+        """Return whether Requires-Python *text* admits the target's Python; remembered for the interval."""
+        verdict = self.pythons.get(text)
+        if verdict is None:
+            verdict = self.pythons[text] = requires_python_admits(text, self.target.python)
+        return verdict
+
+    def pool(self, project: NormalizedName) -> Pool | None:
+        """Return the eligible files of *project*, or None where its page is unknown (the need is recorded)."""
+        try:
+            return self._pools[project]
+        except KeyError:
+            pass
+        page = self.reading.page(project)
+        pool = None if page is None else Pool(page, self.target, self.policy, self.admits_python)
+        self._pools[project] = pool
+        return pool
+
+    def preferred(self, pool: Pool) -> tuple[int, str] | None:
+        """Return (rank, provider) of the existing pin of a project, where it still is there to be taken."""
+        project = pool.page.project
+        if project not in self._preferred:
+            self._preferred[project] = self._find_preferred(pool)
+        return self._preferred[project]
+
+    def _find_preferred(self, pool: Pool) -> tuple[int, str] | None:
+        pin = self._preferences.get(pool.page.project)
+        if pin is None or pin[1] not in pool.masks:
+            return None
+        try:
+            rank = pool.page.versions.index(pin[0])
+        except ValueError:
+            return None
+        return (rank, pin[1]) if rank in pool.files[pin[1]] else None
+
+    def yanked(self, pool: Pool) -> int:
+        """Return the ranks that may be taken although yanked: a root ``==`` names them, or a pin has them."""
+        project = pool.page.project
+        mask = self._yanked.get(project)
+        if mask is None:
+            mask = 0
+            for edge in self.roots:
+                if edge.project == project and self.flags(edge.specifier).pinned:
+                    mask |= pool.ranks.mask(edge.specifier)
+            preferred = self.preferred(pool)
+            if preferred is not None:
+                mask |= 1 << preferred[0]
+            self._yanked[project] = mask
+        return mask
+
+    def candidate(self, pool: Pool, rank: int, provider: str, extra: str = "") -> Candidate:
+        """Return the candidate of *pool* that (rank, provider) and an extra name."""
+        project = pool.page.project
+        key = f"{project}[{extra}]" if extra else str(project)
+        return Candidate(key, project, extra, rank, provider, pool.row(rank, provider), pool.page.versions[rank])
+
+    # ---- edges
+
+    def flags(self, specifiers: SpecifierSet) -> SpecifierFlags:
+        """Return what *specifiers* say about the order of decisions."""
+        flags = self._flags.get(specifiers)
+        if flags is None:
+            flags = self._flags[specifiers] = SpecifierFlags(specifiers)
+        return flags
+
+    def mask(self, edge: Edge, pool: Pool) -> int:
+        """Return the ranks of *pool* that satisfy *edge*."""
+        if edge.mask < 0:
+            edge.mask = pool.ranks.mask(edge.specifier) if edge.exact is None else 1 << edge.exact[0]
+        return edge.mask
+
+    def admitted(self, pool: Pool, edges: Iterable[Edge]) -> int:
+        """Return the ranks of *pool* that all *edges* and the user's constraints admit."""
+        mask = pool.ranks.all
+        for edge in (*edges, *self.constraints.get(pool.page.project, ())):
+            mask &= self.mask(edge, pool)
+        return mask
+
+    def is_met(self, edge: Edge, candidate: Candidate) -> bool:
+        """Return whether *candidate* satisfies *edge*; an unknown project satisfies everything."""
+        if candidate.rank < 0:
+            return True
+        if edge.exact is not None:
+            return edge.exact == (candidate.rank, candidate.provider)
+        mask = edge.mask
+        if mask < 0:
+            pool = self.pool(edge.project)
+            if pool is None:
+                return True
+            mask = self.mask(edge, pool)
+        return bool(mask >> candidate.rank & 1)
+
+    def knows_edges(self, candidate: Candidate) -> bool:
+        """Return whether what *candidate* requires was asked for before."""
+        return candidate in self._edges
+
+    def edges_of(self, candidate: Candidate) -> list[Edge]:
+        """Ask for what *candidate* requires on the target."""
+        edges = self._edges.get(candidate)
+        if edges is None:
+            edges = self._edges[candidate] = list(self._find_edges(candidate))
+        return edges
+
+    def _find_edges(self, candidate: Candidate) -> Iterator[Edge]:
+        origin = str(candidate)
+        if candidate.extra:
+            text = f"{candidate.project}=={candidate.version}"
+            exact = (candidate.rank, candidate.provider)
+            yield Edge(candidate.project, "", SpecifierSet(), text, origin, exact=exact)
+        pool = self.pool(candidate.project)
+        if pool is None or candidate.row < 0:
+            return
+        depset: Any = self.reading.depset(pool.page, candidate.row)
+        if depset is None:
+            return
+        _, lines, _, python, problem = depset
+        if problem is None and python is not None and not self.admits_python(python):
+            problem = f"it requires Python {python}"
+        if problem is None:
+            dependencies, problem = dependencies_of(lines, candidate.extra, self.judge)
+            self.reading.load({d.project for d in dependencies})
+            for dependency in dependencies:
+                yield from _split(dependency.project, dependency.extras, dependency.specifier, dependency.text, origin)
+        if problem is not None:
+            unusable = Edge(candidate.project, "", SpecifierSet(), problem, origin)
+            unusable.key = UNUSABLE
+            yield unusable
+
+
+def _split(
+    project: NormalizedName, extras: Iterable[str], specifier: SpecifierSet, text: str, origin: str
+) -> list[Edge]:
+    """Return an edge to the base and one to each extra's node: an extra's specifier binds the base, too."""
+    return [
+        Edge(project, "", specifier, text, origin),
+        *(Edge(project, extra, specifier, text, origin) for extra in extras),
+    ]
+
+
+def _without_marker(requirement: Requirement) -> str:
+    extras = f"[{','.join(requirement.extras)}]" if requirement.extras else ""
+    return f"{requirement.project}{extras}{requirement.specifier}"
