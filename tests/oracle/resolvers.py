@@ -19,7 +19,18 @@ from crawler.settings import IndexSettings, read_index_settings
 from resolver.lock import Lock
 from resolver.names import normalize_project
 
-__all__ = ["Pins", "Setting", "ask_for", "lock_with_mach", "pins_of", "pip_command", "run_pip", "run_uv", "uv_command"]
+__all__ = [
+    "Pins",
+    "Setting",
+    "ask_for",
+    "lock_with_mach",
+    "pins_of",
+    "pip_command",
+    "run_pip",
+    "run_uv",
+    "tool_environment",
+    "uv_command",
+]
 
 #: Normalised project -> version.
 Pins = Mapping[str, str]

@@ -1,0 +1,157 @@
+"""``python -m bench.lock``: ``mach lock --offline`` against uv and pip on the four request sets, in one run.
+
+It fills a catalog and the caches of uv and pip from the index first, so it needs the index
+once; ``--cache FOLDER`` keeps them for the next run. pip asks the index in every run: it has
+no offline mode for resolving.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from db.catalog import open_catalog
+from resolver.locking import make_lock
+from tests.oracle.request_sets import REQUEST_SETS
+from tests.oracle.resolvers import (
+    Setting,
+    ask_for,
+    lock_with_mach,
+    pins_of,
+    pip_command,
+    tool_environment,
+    uv_command,
+)
+
+from .clock import Command, Times, machine, measure, plain_environment
+
+#: What any Python program with mach's light dependencies pays: F in the aims.
+_FLOOR = "import sqlite3, packaging, resolvelib, click"
+_BARE, _F, _HELP = "bare interpreter", "F (light imports)", "mach --help"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The times of one request set."""
+
+    name: str
+    pins: int
+    mach: Times
+    uv: Times
+    pip: Times
+    resident: Times
+    """The resolution alone, in a process that has it all imported and a catalog open."""
+
+
+def _mach() -> list[str]:
+    """Return how ``./mach`` starts mach."""
+    return [sys.executable, str(Path(sys.executable).with_name("mach"))]
+
+
+def _resident(requirements: Sequence[str], setting: Setting, db: Path, runs: int) -> tuple[int, Times]:
+    request = ask_for(requirements, setting, "newest").request
+    values = []
+    with open_catalog(str(db), create=False, readonly=True) as catalog:
+        for number in range(runs + 1):
+            start = time.perf_counter()
+            found = make_lock(request, catalog.reader())
+            if number:
+                values.append((time.perf_counter() - start) * 1000)
+        if found.lock is None:
+            raise RuntimeError("the catalog lost a fact between two runs")
+        return len(pins_of(found.lock)), Times(tuple(values))
+
+
+def measure_set(name: str, setting: Setting, folder: Path, runs: int, pip_runs: int) -> Measured:
+    """Time the three tools on one set; everything they need but pip's pages is in *folder*."""
+    requirements = REQUEST_SETS[name]
+    file = folder / f"{name.replace(' ', '-')}.txt"
+    file.write_text("".join(f"{line}\n" for line in requirements))
+    db, plain = folder / "catalog.sqlite3", plain_environment()
+    lock_with_mach(requirements, setting, db, prefer="newest")
+    lock = [*_mach(), "lock", "--offline", "--db", str(db), "--index-url", setting.index, "--python", setting.python]
+    lock += ["--platform", setting.system, "--prefer", "newest", "-r", str(file), "-o", "-"]
+    uv = Command(name="uv", arguments=uv_command(setting, file, folder / "uv"), environment=tool_environment())
+    measure([uv], 0)
+    offline = uv_command(setting, file, folder / "uv", offline=True)
+    times = measure(
+        [
+            Command(name="mach", arguments=lock, environment=plain),
+            Command(name="uv", arguments=offline, environment=tool_environment()),
+        ],
+        runs,
+    )
+    pip = pip_command(setting, file, folder / "pip", folder / "report.json")
+    slow = measure([Command(name="pip", arguments=pip, environment=tool_environment())], pip_runs)
+    pins, resident = _resident(requirements, setting, db, runs)
+    return Measured(name=name, pins=pins, mach=times["mach"], uv=times["uv"], pip=slow["pip"], resident=resident)
+
+
+def measure_start(runs: int) -> dict[str, Times]:
+    """Time the bare interpreter, the light imports, and ``mach --help``."""
+    plain, python = plain_environment(), sys.executable
+    return measure(
+        [
+            Command(name=_BARE, arguments=[python, "-c", "pass"], environment=plain),
+            Command(name=_F, arguments=[python, "-c", _FLOOR], environment=plain),
+            Command(name=_HELP, arguments=[*_mach(), "--help"], environment=plain),
+        ],
+        runs,
+    )
+
+
+def _verdict(value: float, aim: float, *, at_most: bool) -> str:
+    return "as aimed" if (value <= aim if at_most else value >= aim) else "not as aimed"
+
+
+def report(start: dict[str, Times], sets: Sequence[Measured]) -> str:
+    """Return the tables and ratios as text; ratios compare best times."""
+    lines = ["", f"{'milliseconds':34} {'min':>8} {'median':>8}"]
+    lines += [f"{name:34} {times}" for name, times in start.items()]
+    for found in sets:
+        lines.append(f"{found.name}, {found.pins} pins")
+        rows = {
+            "mach lock --offline": found.mach,
+            "uv pip compile --offline": found.uv,
+            "pip install --dry-run": found.pip,
+            "resolution alone, resident": found.resident,
+        }
+        lines += [f"  {name:32} {times}" for name, times in rows.items()]
+    help_cost = start[_HELP].best - start[_BARE].best
+    lines += ["", f"mach --help - bare: {help_cost:.0f} ms (aim at most 80: {_verdict(help_cost, 80, at_most=True)})"]
+    for found in sets:
+        ratio = (found.mach.best - start[_F].best) / found.uv.best
+        lines.append(f"{found.name}: (mach - F) / uv = {ratio:.1f} (aim at most 3: {_verdict(ratio, 3, at_most=True)})")
+        speed = found.pip.best / found.mach.best
+        aim = f" (aim at least 10: {_verdict(speed, 10, at_most=False)})" if found.pins > 50 else ""
+        lines.append(f"{found.name}: pip / mach = {speed:.1f}{aim}")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.lock", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runs", type=int, default=15, help="runs of each command but pip [15]")
+    parser.add_argument("--pip-runs", type=int, default=3, help="runs of pip [3]")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep catalog and caches here")
+    options = parser.parse_args(arguments)
+    setting = Setting.here()
+    tools = ", ".join(f"{tool} {version(tool)}" for tool in ("uv", "pip"))
+    print(f"{datetime.now(UTC).date()}: {machine()}; Python {setting.python}, {tools}")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.cache or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        print("filling a catalog and caches from the index …", file=sys.stderr)
+        sets = [measure_set(name, setting, folder, options.runs, options.pip_runs) for name in REQUEST_SETS]
+        print(report(measure_start(options.runs), sets))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
