@@ -45,7 +45,7 @@ class Policy:
     """Dead ends before arc consistency."""
     rejections: int = 5
     """Candidates of one project that a pin may turn away before it counts as decided too early."""
-    consistency_facts: int = 500
+    consistency_facts: int = 1000
     """Files whose metadata arc consistency may ask for beyond what the search has asked for."""
 
     def providers_of(self, project: str) -> tuple[str, ...]:

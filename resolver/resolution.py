@@ -70,9 +70,9 @@ def solve(supply: Supply, statistics: Statistics) -> Solved | Failure | None:
     Stages, each a remedy for what the one before cannot do:
 
     1. a greedy search with sticky pins, existing pins first;
-    2. where one pin turns away candidate after candidate of another project, a restart that
-       decides it last; after a few dead ends, arc consistency and a restart;
-    3. the same search to its end;
+    2. after a few dead ends, or where one pin turns away candidate after candidate of another
+       project: arc consistency, and a restart that decides such a culprit last;
+    3. more restarts of the latter kind;
     4. an "impossible" or a result that fails verification is confirmed by a search that jumps
        over nothing (resolvelib 1.2.1 alone is not sound; its issue 206).
 
@@ -121,7 +121,7 @@ class _Search:
                 if watch.culprit is not None:
                     # after everything that it turned away, and after what was put off before
                     self._late[watch.culprit] = 1 + max(self._late.values(), default=0)
-                else:
+                if not consistent:
                     consistent = True
                     failure = self._make_consistent(watch.involved)
                     if failure is not None:
