@@ -13,7 +13,9 @@ from resolver.interpreters import DEFAULT_PYTHON, full_python
 from resolver.lock_request import request_to_json
 from resolver.policy import PREFERENCES, parse_providers
 from resolver.requirement import Request, Requirement
+from resolver.requirements_options import redact
 from resolver.requirements_txt import RequirementsFile, parse_requirements_file, parse_requirements_text
+from resolver.target import make_target
 from resolver.user_requirement import parse_user_requirement
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "Choices", "ask", "parse_as_of", "this_system"]
 
 Reader = Callable[[str, str], str]
+
+#: The first second of the year 10000.
+_LAST_SECOND = 253_402_300_800
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +95,8 @@ def parse_as_of(text: str) -> int:
             moment = datetime.fromisoformat(text)
             moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         seconds = int(moment.timestamp())
+        if not 0 <= seconds < _LAST_SECOND:
+            raise ValueError("no file was uploaded before 1970, and years have four digits")
     except (ValueError, OverflowError) as error:
         raise InputError(
             "invalid-date", f"{text[:60]!r} is not a date", hint="write 2024-05-01 or 2024-05-01T12:00:00Z (UTC)"
@@ -134,7 +141,7 @@ def ask(
         parsed.append(parse_requirements_file(name, read, environment=environ, constraint=True))
     for name, text in (constraint_texts or {}).items():
         parsed.append(parse_requirements_text(text, name, read=read, environment={}, constraint=True))
-    requirements = [parse_user_requirement(text, f"argument {text!r}") for text in arguments]
+    requirements = [parse_user_requirement(text, _name_argument(text)) for text in arguments]
     constraints: list[Requirement] = []
     for file in parsed:
         requirements += file.requirements
@@ -167,7 +174,15 @@ def ask(
         as_of=None if choices.as_of is None else parse_as_of(choices.as_of),
         require_hashes=choices.require_hashes or any(file.require_hashes for file in parsed),
     )
+    for system in request.systems:
+        make_target(system, request.python)  # refuses what mach does not know; it is kept for the resolution
     return Asked(request=request, settings=settings, notes=tuple(dict.fromkeys(notes)), details=settings.left_out)
+
+
+def _name_argument(text: str) -> str:
+    """Return the origin of a requirement given as an argument: short, and without a password."""
+    shown = redact(text)
+    return f"argument {shown if len(shown) <= 60 else shown[:60] + '…'!r}"
 
 
 def _prefer(text: str) -> str:

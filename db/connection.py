@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-from resolver.errors import DataError, MachError, Unavailable
+from resolver.errors import DataError, InputError, MachError, Unavailable
 
 from .location import Location
 
@@ -102,7 +102,15 @@ class _Postgres:
 
         assert self._location.url is not None
         with translate_errors(self._location):
-            connection = psycopg.connect(self._location.url, autocommit=True, client_encoding="utf8")
+            try:
+                connection = psycopg.connect(self._location.url, autocommit=True, client_encoding="utf8")
+            except psycopg.ProgrammingError as error:
+                # libpq's own message holds the password
+                raise InputError(
+                    "invalid-catalog-url",
+                    f"{self._location} is not the URL of a PostgreSQL database",
+                    hint="write postgresql://USER@HOST/DATABASE, with special characters as %XX",
+                ) from error
             connection.execute("SET default_transaction_read_only = on")
             return connection
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from api.cli import cli
+from api.cli.commands import cli
 
 PAGE = Path(__file__).parent / "reference" / "commands.md"
 _WIDTH = 100

@@ -38,6 +38,14 @@ def parse_user_requirement(text: str, origin: str, *, hashes: tuple[str, ...] = 
             f"{origin}: the requirement has {len(text)} characters",
             hint=f"a requirement may have {MAX_REQUIREMENT}",
         )
+    if not text.strip().replace("\t", " ").isprintable():
+        # they end in the lock and on terminals; no name, version or marker needs them
+        raise InputError(
+            "invalid-requirement",
+            f"{text[:200]!r} holds control characters or other invisible ones",
+            context=[f"at {origin}"],
+            hint="write it anew by hand: NAME, NAME[EXTRA] or NAME>=VERSION (PEP 508)",
+        )
     body, _, marker = text.partition(";")
     if not marker.strip():
         text = body.strip()  # pip takes "requests;"

@@ -2,102 +2,123 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from typing import TYPE_CHECKING
 
-import click
+if TYPE_CHECKING:
+    import click
 
-from resolver import __version__
-from resolver.errors import EXIT_BUG, EXIT_CODES, MachError
+    from resolver.errors import InputError
 
-from .console import Console
+    from .console import Console
 
-__all__ = ["cli", "main"]
+__all__ = ["main"]
 
-#: Command -> the module of this package that holds it; loaded when it is used.
-COMMANDS = {
-    "gen": "gen",
-    "lock": "lock",
-    "env": "env",
-    "build": "build",
-    "shell": "shell",
-    "export": "export",
-    "tree": "graph",
-    "why": "graph",
-    "crawl": "crawl",
-    "db": "db",
-    "serve": "serve",
-    "completion": "completion",
-}
-
-
-class _LazyGroup(click.Group):
-    """Knows its commands by name and imports one only when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = COMMANDS.get(cmd_name)
-        if module is None:
-            return None
-        from importlib import import_module
-
-        command: click.Command = getattr(import_module(f"{__name__}.{module}"), cmd_name)
-        return command
-
-
-@click.group(
-    cls=_LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 no solution or stale lock, 2 usage or input, 3 data or environment, 70 a bug.",
-)
-@click.version_option(__version__, prog_name="mach")
-def cli() -> None:
-    """Turn Python requirements into a Nix environment that can be built again, bit for bit.
-
-    \b
-    mach gen -r requirements.txt -o python.nix    one self-contained Nix file
-    mach build -r requirements.txt                build it; result/bin/python runs
-    mach shell requests 'numpy<2'                 a shell with these projects
-    mach lock -r requirements.txt                 write mach.lock
-    """
+_INTERRUPTED = 130
+#: As shells count the end by SIGPIPE.
+_READER_GONE = 141
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    console = Console.current()
     try:
-        code = cli.main(prog_name="mach", standalone_mode=False)
-        # click hands back what a command returns, and the code of --help and --version
-        code = code if isinstance(code, int) else 0
+        sys.exit(_main())
+    except KeyboardInterrupt:  # while mach is still being imported, or ends
+        os.write(2, b"interrupted\n")
+        sys.exit(_INTERRUPTED)
+
+
+def _main() -> int:
+    from .console import Console, discard_output
+
+    _prepare_streams()
+    console = Console.current()
+    console.json = "--json" in sys.argv  # a command line that does not parse is told as JSON as well
+    code = _run(console)
+    try:
         sys.stdout.flush()
-    except click.exceptions.Abort:
-        console.line("interrupted: nothing that was stored is lost")
-        code = 130
+    except BrokenPipeError:
+        discard_output()
+        return _READER_GONE
+    except OSError as error:
+        console.json = False
+        discard_output()
+        told = console.system_error(error)
+        return code or told
+    return code
+
+
+def _run(console: Console) -> int:
+    """Run the command that the arguments name, show what goes wrong, and return the exit code."""
+    from .commands import ReaderGone
+    from .console import discard_output
+
+    try:
+        return _call(console)
+    except ReaderGone:
+        discard_output()
+        return _READER_GONE
     except KeyboardInterrupt:
         console.end_progress()
         console.line("interrupted: nothing that was stored is lost")
-        code = 130
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        return _INTERRUPTED
+    except OSError as error:
+        return console.system_error(error)
+    finally:
+        console.end_progress()
+
+
+def _call(console: Console) -> int:
+    import click
+
+    from resolver.errors import EXIT_BUG, EXIT_CODES, MachError
+
+    from .commands import ReaderGone, cli
+
+    try:
+        try:
+            code = cli.main(prog_name="mach", standalone_mode=False)
+        except click.ClickException as error:
+            raise _usage_error(error) from error
+        # click hands back what a command returns, and the code of --help and --version
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Abort as error:  # click's name for Ctrl-C
+        raise KeyboardInterrupt from error
     except MachError as error:
         console.error(error)
         passed_on = getattr(error, "exit_code", None)  # Nix's own
-        code = (
-            passed_on
-            if passed_on is not None
-            else next(c for family, c in EXIT_CODES.items() if isinstance(error, family))
-        )
-    except BrokenPipeError:
-        # the reader of our output has gone; Python would complain again while it flushes
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
-    except OSError as error:
-        code = console.system_error(error)
+        if passed_on is not None:
+            return int(passed_on)
+        return next(code for family, code in EXIT_CODES.items() if isinstance(error, family))
+    except (OSError, ReaderGone):
+        raise
     except Exception as error:
         console.bug(error)
-        code = EXIT_BUG
-    console.end_progress()
-    sys.exit(code)
+        return EXIT_BUG
+
+
+def _usage_error(error: click.ClickException) -> InputError:
+    """Return what click says of the command line as an error of ours."""
+    from resolver.errors import InputError
+
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "mach"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return InputError("usage", message, hint=f"`{command} --help` shows what can be said")
+
+
+def _prepare_streams() -> None:
+    """Give the process the standard streams that it was started without, and make stdout UTF-8 wherever we are.
+
+    Without a stream, the next file that is opened would get its number, and what is printed would go into it.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            # for reading only: a result that goes to a closed stdout is an error, and not lost in silence
+            opened = os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
+            setattr(sys, name, open(opened, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # a Nix expression and a lock are UTF-8 whatever the locale
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -11,7 +11,7 @@ def completion(shell: str) -> None:
     """Print the completion script for a shell."""
     from click.shell_completion import get_completion_class
 
-    from . import cli
+    from .commands import cli
 
     kind = get_completion_class(shell)
     assert kind is not None, "click knows the three shells"

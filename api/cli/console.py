@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from api.notices import Notices
-from resolver.errors import MachError, printable
+from resolver.errors import EXIT_CODES, MachError, Unavailable, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["Console"]
+__all__ = ["Console", "discard_output"]
+
+#: What to do about errors of the system, by number.
+_HINTS = {
+    errno.ENOSPC: "make room on the disk and run the command again",
+    errno.EDQUOT: "make room in your quota and run the command again",
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f), or write elsewhere",
+    errno.EACCES: "check the permissions of that file",
+    errno.EROFS: "name a place that can be written to",
+    errno.EBADF: "standard output is closed: redirect it to a file, or open it",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENOMEM: "free memory and run the command again",
+}
 
 _RED, _YELLOW, _CYAN, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[36m", "\x1b[0m"
 
@@ -44,7 +58,9 @@ class Console:
     def line(self, text: str) -> None:
         """Write one line."""
         self.end_progress()
-        print(text, file=sys.stderr, flush=True)
+        # where nobody reads or the disk is full, the work goes on: its result and exit code matter more
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
     def _painted(self, colour: str, text: str) -> str:
         return f"{colour}{text}{_RESET}" if self._colour else text
@@ -65,34 +81,47 @@ class Console:
 
     def error(self, error: MachError) -> None:
         """Show an error: for people on stderr, and with ``--json`` as one document on stdout as well."""
-        self.end_progress()
         head = self._painted(_RED, f"error[{error.code}]:")
         lines = [f"{head} {error.message}", *(f"  {line}" for line in error.context)]
         if error.hint is not None:
             lines.append(f"{self._painted(_CYAN, 'hint:')} {error.hint}")
-        print("\n".join(lines), file=sys.stderr, flush=True)
+        self.line("\n".join(lines))
+        self._error_document(error.to_json())
+
+    def _error_document(self, value: dict[str, object]) -> None:
         if self.json:
-            print(json.dumps({"error": error.to_json()}, indent=2, sort_keys=True, ensure_ascii=False))
+            try:
+                self.result({"error": value})
+            except OSError as error:  # it has been told to people already
+                self.line(f"the error cannot be written to standard output: {error.strerror}")
 
     def system_error(self, error: OSError) -> int:
         """Show what the operating system refused, and return the exit code."""
-        name = f"{error.filename}: " if error.filename else ""
-        head = self._painted(_RED, "error[system]:")
-        self.line(f"{head} {printable(str(name))}{error.strerror or error}")
-        hint = {28: "make room on the disk and run the command again", 13: "check the permissions of that file"}
-        if error.errno in hint:
-            self.line(f"{self._painted(_CYAN, 'hint:')} {hint[error.errno]}")
+        place = f"{error.filename}: " if error.filename else ""
         if self.verbosity >= 2:
-            raise error
-        return 3
+            self._trace(error)
+        self.error(
+            Unavailable(
+                "system-error",
+                f"{place}{error.strerror or error}",
+                hint=_HINTS.get(error.errno or 0, "see to it and run the command again; -vv shows where it happened"),
+            )
+        )
+        return EXIT_CODES[Unavailable]
 
     def bug(self, error: BaseException) -> None:
         """Show that mach itself is wrong, with what a report needs."""
+        message = printable(f"{type(error).__name__}: {error}")
+        self.line(f"{self._painted(_RED, 'error[bug]:')} {message}")
+        self.line("This is a bug in mach. Please report it with the command and these lines:")
+        self._trace(error)
+        self._error_document({"code": "bug", "message": message, "context": [], "hint": "report it, please"})
+
+    def _trace(self, error: BaseException) -> None:
         import traceback
 
-        self.line(f"{self._painted(_RED, 'error[bug]:')} {type(error).__name__}: {printable(str(error))}")
-        self.line("This is a bug in mach. Please report it with the command and these lines:")
-        self.line(printable("\n".join(traceback.format_exception(error))).replace("\\n", "\n"))
+        for part in traceback.format_exception(error):
+            self.line("\n".join(printable(line) for line in part.splitlines()))
 
     # ---- progress
 
@@ -128,5 +157,20 @@ class Console:
         return Notices(detail=self.detail, note=self.note, warn=self.warn, progress=self._advance)
 
     def result(self, value: Any) -> None:
-        """Write a JSON document to stdout."""
-        print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
+        """Write a JSON document to stdout, in ASCII: what strangers wrote must not steer a terminal.
+
+        :raises OSError: where stdout takes nothing; no other document is tried then.
+        """
+        try:
+            print(json.dumps(value, indent=2, sort_keys=True), flush=True)
+        except OSError:
+            self.json = False
+            discard_output()
+            raise
+
+
+def discard_output() -> None:
+    """Let stdout end in nothing, so that Python does not complain of it again at its end."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .console import Console
-from .files import write_text
+from .files import unwritable, write_text
 from .locks import note_result
 from .options import LOCK_NAME, Asking, asking_options, catalog_options, output_options, read_lock_file
 
@@ -33,7 +33,10 @@ def env(folder: Path, **values: Any) -> None:
     )
     note_result(locked)
     texts = {LOCK_NAME: locked.text, **render_folder(locked.lock), **asking.asked.to_files()}
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(str(folder), error) from error
     for name, text in texts.items():
         path = folder / name
         if any(Path(given).exists() and path.exists() and path.samefile(given) for given in asking.files):

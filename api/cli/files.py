@@ -9,13 +9,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from resolver.errors import InputError
+from resolver.errors import InputError, Unavailable
 from resolver.lock import Nixpkgs
 
-__all__ = ["STDIN", "make_reader", "read_nixpkgs", "read_text", "write_text"]
+__all__ = ["STDIN", "make_reader", "read_bytes", "read_nixpkgs", "read_text", "unwritable", "write_text"]
 
 #: What messages call standard input.
 STDIN = "<stdin>"
+#: The origin of what the user named in the command itself.
+_HERE = "command line"
 #: Larger requirements files and locks are refused.
 _LARGEST = 64 * 1024 * 1024
 
@@ -26,36 +28,71 @@ def make_reader() -> Callable[[str, str], str]:
 
     def read(path: str, origin: str) -> str:
         if path == "-":
-            return decode_requirements(sys.stdin.buffer.read(_LARGEST), STDIN)
+            return decode_requirements(_read_stdin(), STDIN)
         return decode_requirements(_read(Path(path), origin), path)
 
     return read
 
 
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file, 64 MiB at most.
+
+    :raises InputError: ``unreadable-file``.
+    """
+    return _read(path, _HERE)
+
+
 def read_text(path: Path) -> str:
-    """Return the UTF-8 text of a file.
+    """Return the UTF-8 text of a file, 64 MiB at most.
 
     :raises InputError: ``unreadable-file``.
     """
     try:
-        return _read(path, "command line").decode()
+        return read_bytes(path).decode()
     except UnicodeDecodeError as error:
-        raise InputError("unreadable-file", f"{path} is not UTF-8 text", context=[str(error)]) from error
+        raise InputError(
+            "unreadable-file",
+            f"{path} is not UTF-8 text",
+            context=[str(error)],
+            hint="check that it is the file you mean",
+        ) from error
 
 
-def _read(path: Path, origin: str) -> bytes:
+def _read_stdin() -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
+        data = sys.stdin.buffer.read(_LARGEST + 1)
     except OSError as error:
         raise InputError(
             "unreadable-file",
-            f"{path} cannot be read: {error.strerror}",
-            context=[f"named at {origin}"],
+            f"standard input cannot be read: {error.strerror}",
+            hint="pipe a requirements file into it, or name one with -r FILE",
+        ) from error
+    return _limited(data, "standard input", [])
+
+
+def _read(path: Path, origin: str) -> bytes:
+    named = [] if origin == _HERE else [f"named at {origin}"]
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise InputError(
+            "unreadable-file",
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            context=named,
             hint="check the path",
         ) from error
+    return _limited(data, str(path), named)
+
+
+def _limited(data: bytes, name: str, context: list[str]) -> bytes:
     if len(data) > _LARGEST:
-        raise InputError("unreadable-file", f"{path} is larger than {_LARGEST} bytes", context=[f"named at {origin}"])
+        raise InputError(
+            "unreadable-file",
+            f"{name} is larger than {_LARGEST >> 20} MiB",
+            context=context,
+            hint="check that it is the file you mean",
+        )
     return data
 
 
@@ -63,12 +100,33 @@ def write_text(path: Path, text: str) -> None:
     """Write *text* to *path* through a temporary file beside it, so that a crash leaves the old content.
 
     What is not a plain file (``/dev/stdout``, a pipe) is written directly.
+
+    :raises Unavailable: ``output-unwritable``.
+    :raises BrokenPipeError: where it is a pipe that nobody reads any more.
     """
+    try:
+        _write(path, text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritable(str(path), error) from error
+
+
+def unwritable(place: str, error: OSError) -> Unavailable:
+    """Return the error for a result that cannot be written to *place*."""
+    return Unavailable(
+        "output-unwritable",
+        f"{place} cannot be written: {error.strerror or error}",
+        hint="make room, or check the path and its permissions, then run the command again",
+    )
+
+
+def _write(path: Path, text: str) -> None:
     if path.exists() and not path.is_file():
         path.write_text(text, encoding="utf-8")
         return
     path = path.resolve()
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".mach-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from .console import Console
-from .options import Asking, read_lock_file, read_lock_or_refuse
+from .options import RESOLVING, Asking, read_lock_file, read_lock_or_refuse
 
 if TYPE_CHECKING:
     from api.service import Locked
@@ -23,8 +24,7 @@ def lock_for(lock_file: str | None, values: dict[str, Any]) -> Locked:
     from api.service import Locked, lock_request
 
     if lock_file is not None:
-        if values["requirements"] or values["files"]:
-            raise click.UsageError("--lock and requirements exclude each other: a lock is built as it is")
+        _refuse_asking()
         return Locked(lock=read_lock_or_refuse(lock_file), reused=True)
     asking = Asking.take(values)
     asking.note_choices()
@@ -40,11 +40,25 @@ def lock_for(lock_file: str | None, values: dict[str, Any]) -> Locked:
     return locked
 
 
+def _refuse_asking() -> None:
+    """Refuse, beside ``--lock``, every option that would say what to resolve: none is dropped in silence."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if given and parameter.name in RESOLVING:
+            raise click.UsageError(
+                f"--lock and {parameter.opts[-1] if parameter.param_type_name == 'option' else 'requirements'} "
+                "exclude each other: a lock is taken as it is",
+                context,
+            )
+
+
 def note_result(locked: Locked) -> None:
     """Say on stderr what a lock holds and what about it the user may want to know."""
     console = Console.current()
     for target in locked.lock.targets:
-        console.note(f"{len(target.pins)} projects for Python {target.python} on {target.system}")
+        count = len(target.pins)
+        console.note(f"{count} project{'s' if count != 1 else ''} for Python {target.python} on {target.system}")
         for pin in target.pins:
             if pin.passed_over is not None:
                 console.detail(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .console import Console
+from .console import Console, discard_output
 
 if TYPE_CHECKING:
     from api.asking import Asked
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LOCK_NAME",
+    "RESOLVING",
     "Asking",
     "asking_options",
     "catalog_options",
@@ -29,6 +30,14 @@ __all__ = [
 ]
 
 LOCK_NAME = "mach.lock"
+#: Parameters that say what to resolve and from what.
+RESOLVING = frozenset(
+    {
+        *("requirements", "files", "constraint_files", "index_url", "extra_index_urls"),
+        *("python", "systems", "providers", "prefer", "pre", "as_of"),
+        *("nixpkgs_source", "nixpkgs_sha256", "snapshot", "refresh"),
+    }
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -113,10 +122,16 @@ def catalog_options(*, fetching: bool = True) -> Callable[[F], F]:
 
 
 def make_catalog_choices(values: dict[str, Any]) -> CatalogChoices:
-    """Take the catalog's options out of *values* and return what they say."""
+    """Take the catalog's options out of *values* and return what they say.
+
+    :raises click.UsageError: where they contradict each other.
+    """
     from api.service import CatalogChoices
 
     refresh, max_age = values.pop("refresh"), values.pop("max_age")
+    for name in ("offline", "snapshot"):
+        if refresh and values[name]:
+            raise click.UsageError(f"--refresh asks the index again, and --{name} fetches nothing: take one of them")
     return CatalogChoices(
         db=values.pop("db"),
         snapshot=values.pop("snapshot"),
@@ -230,12 +245,28 @@ class Asking:
 
 
 def read_lock_file(path: Path) -> Lock | None:
-    """Return the lock at *path*, or None where there is no such file."""
+    """Return the lock at *path*, or None where there is no such file.
+
+    :raises InputError: ``unreadable-file``.
+    :raises DataError: ``lock-invalid``, ``lock-too-new``.
+    """
+    from resolver.errors import DataError
     from resolver.lock import parse_lock
 
-    from .files import read_text
+    from .files import read_bytes
 
-    return parse_lock(read_text(path), str(path)) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        text = read_bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            "lock-invalid",
+            f"{path} is not UTF-8 text",
+            context=[str(error)],
+            hint="take the file back from version control, or delete it and run `mach lock` again",
+        ) from error
+    return parse_lock(text, str(path))
 
 
 def read_lock_or_refuse(path: str) -> Lock:
@@ -252,10 +283,19 @@ def read_lock_or_refuse(path: str) -> Lock:
 
 
 def write_output(text: str, path: str | None) -> None:
-    """Write a result to *path*, whole or not at all; None and ``-`` are stdout."""
-    if path is None or path == "-":
-        click.echo(text, nl=False)
-    else:
-        from .files import write_text
+    """Write a result to *path*, whole or not at all; None and ``-`` are stdout.
 
+    :raises Unavailable: ``output-unwritable``.
+    """
+    from .files import unwritable, write_text
+
+    if path is not None and path != "-":
         write_text(Path(path), text)
+        return
+    try:
+        click.echo(text, nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_output()
+        raise unwritable("standard output", error) from error

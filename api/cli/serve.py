@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
+
 import click
 
+from resolver.errors import InputError, Unavailable
+
+from .console import Console
 from .options import catalog_options, output_options
 
 
@@ -38,4 +44,36 @@ def serve(
     from api.http.settings import ServiceSettings
 
     settings = ServiceSettings(db=db, offline=offline, index_url=index_url, extra_index_urls=extra_index_urls)
-    uvicorn.run(make_app(settings), host=host, port=port, log_level="info", server_header=False)
+    app = make_app(settings)
+    with listen(host, port) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="info", server_header=False))
+        at = f"[{host}]" if ":" in host else host
+        Console.current().note(f"mach is running on http://{at}:{listener.getsockname()[1]} (Ctrl-C ends it)")
+        server.run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on an address of this machine.
+
+    :param host: a name or an IPv4 or IPv6 address.
+    :param port: 0 for a free one.
+    :raises InputError: ``cannot-listen`` where *host* is no address.
+    :raises Unavailable: ``cannot-listen`` where the address is not this machine's, or in use.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise InputError(
+            "cannot-listen",
+            f"{host[:200]!r} is no address to listen on",
+            hint="give --host a name or an address of this machine: 127.0.0.1, or 0.0.0.0 for all of them",
+        ) from error
+    family, _, _, _, address = found[0]
+    try:
+        return socket.create_server(address, family=family, backlog=2048)
+    except OSError as error:
+        raise Unavailable(
+            "cannot-listen",
+            f"mach cannot listen on {host}, port {port}: {os.strerror(error.errno or 0)}",
+            hint="choose another --port, or an address of this machine for --host",
+        ) from error
