@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from .catalog import KIND, PYTHON, RANK, TAGS, UPLOAD, WHEEL, YANKED, Page
+from .catalog import KIND, PYTHON, RANK, TAGS, UPLOAD, YANKED, Page
 from .names import NormalizedName
 from .policy import Policy
 from .ranks import VersionRanks, parse_specifiers
@@ -43,59 +43,84 @@ class Pool:
         tag, then the listing's order.
     :ivar masks: provider -> mask of ranks that have an eligible, unyanked file.
     :ivar yanked: provider -> mask of ranks whose eligible files are all yanked.
-    :ivar rejected: reason -> mask of ranks that lost a file to it.
     """
 
-    __slots__ = ("_policy", "files", "masks", "page", "providers", "ranks", "rejected", "yanked")
+    __slots__ = (
+        "_policy",
+        "_python",
+        "_pythons",
+        "_system",
+        "_tags",
+        "files",
+        "masks",
+        "page",
+        "providers",
+        "ranks",
+        "yanked",
+    )
 
     def __init__(self, page: Page, target: Target, policy: Policy, python_admits: Callable[[str], bool]) -> None:
         self.page = page
         self.ranks = VersionRanks(page.versions)
         self._policy = policy
+        self._python, self._system = target.python, target.system
         self.providers = policy.providers_of(page.project)
         self.files: dict[str, dict[int, list[int]]] = {p: {} for p in self.providers}
         self.masks: dict[str, int] = dict.fromkeys(self.providers, 0)
         self.yanked: dict[str, int] = dict.fromkeys(self.providers, 0)
-        self.rejected: dict[str, int] = {}
-        self._fill(target, python_admits)
+        # The last entry of both answers for position -1: no Requires-Python, and an sdist's tags.
+        self._pythons = [*map(python_admits, page.pythons), True]
+        self._tags = [*(best_tag_rank(target, text) for text in page.tags), 0]
+        self._fill()
 
-    def _fill(self, target: Target, python_admits: Callable[[str], bool]) -> None:
-        page, as_of = self.page, self._policy.as_of
-        pythons = [python_admits(text) for text in page.pythons]
-        tags = [best_tag_rank(target, text) for text in page.tags]
-        wheels: dict[int, list[tuple[int, int]]] = {}
-        yanked: dict[str, int] = dict.fromkeys(self.providers, 0)
-        rejected = self.rejected
-        for row, file in enumerate(page.files):
-            provider = _PROVIDER_OF_KIND[file[KIND]]
-            bit = 1 << file[RANK]
-            tag = tags[file[TAGS]] if file[KIND] == WHEEL else 0
-            if provider not in self.masks:
-                reason = f"provider {provider} is not allowed"
-            elif as_of is not None and file[UPLOAD] < 0:
-                reason = "the index tells no upload time"
-            elif as_of is not None and file[UPLOAD] >= as_of:
-                reason = "uploaded later than the date asked for"
-            elif file[PYTHON] >= 0 and not pythons[file[PYTHON]]:
-                reason = f"needs another Python than {target.python}"
-            elif tag is None:
-                reason = f"no wheel for Python {target.python} on {target.system}"
+    def _fill(self) -> None:
+        """Find the eligible files; this loop runs over every file of every project, so it does nothing else."""
+        pythons, tags, as_of = self._pythons, self._tags, self._policy.as_of
+        eligible: tuple[list[tuple[int, int, int, int]], ...] = ([], [])
+        for row, (_, rank, kind, tagset, python, upload, yanked, _) in enumerate(self.page.files):
+            tag = tags[tagset]
+            if tag is not None and pythons[python] and (as_of is None or 0 <= upload < as_of):
+                eligible[kind].append((rank, tag, row, yanked))
+        for provider, found in zip(_PROVIDER_OF_KIND, eligible, strict=True):
+            if provider in self.masks:
+                self._take(provider, sorted(found))
+
+    def _take(self, provider: str, found: list[tuple[int, int, int, int]]) -> None:
+        """Keep the files of one provider: (rank, tag rank, row, yanked), sorted, so that the best comes first."""
+        files, good, bad = self.files[provider], 0, 0
+        for rank, _, row, yanked in found:
+            if rank in files:
+                files[rank].append(row)
             else:
-                if file[YANKED]:
-                    yanked[provider] |= bit
-                else:
-                    self.masks[provider] |= bit
-                if file[KIND] == WHEEL:
-                    wheels.setdefault(file[RANK], []).append((tag, row))
-                else:
-                    self.files[provider].setdefault(file[RANK], []).append(row)
-                continue
-            rejected[reason] = rejected.get(reason, 0) | bit
-        for rank, rows in wheels.items():
-            rows.sort()
-            self.files["wheel"][rank] = [row for _, row in rows]
-        for provider, mask in yanked.items():
-            self.yanked[provider] = mask & ~self.masks[provider]
+                files[rank] = [row]
+            if yanked:
+                bad |= 1 << rank
+            else:
+                good |= 1 << rank
+        self.masks[provider], self.yanked[provider] = good, bad & ~good
+
+    def rejected(self) -> Mapping[str, int]:
+        """Return reason -> mask of the ranks that lost a file to it; only explanations ask."""
+        found: dict[str, int] = {}
+        for file in self.page.files:
+            reason = self._reason(file)
+            if reason is not None:
+                found[reason] = found.get(reason, 0) | 1 << file[RANK]
+        return found
+
+    def _reason(self, file: Sequence[int]) -> str | None:
+        as_of, provider = self._policy.as_of, _PROVIDER_OF_KIND[file[KIND]]
+        if provider not in self.masks:
+            return f"provider {provider} is not allowed"
+        if as_of is not None and file[UPLOAD] < 0:
+            return "the index tells no upload time"
+        if as_of is not None and file[UPLOAD] >= as_of:
+            return "uploaded later than the date asked for"
+        if not self._pythons[file[PYTHON]]:
+            return f"needs another Python than {self._python}"
+        if self._tags[file[TAGS]] is None:
+            return f"no wheel for Python {self._python} on {self._system}"
+        return None
 
     def available(self, mask: int, yanked_allowed: int) -> int:
         """Return the ranks of *mask* that may be taken from an allowed provider.

@@ -132,7 +132,7 @@ def _known(pool: Pool) -> str:
 
 
 def _reasons(pool: Pool, mask: int) -> list[tuple[str, int]]:
-    counts = [(why, (ranks & mask).bit_count()) for why, ranks in pool.rejected.items()]
+    counts = [(why, (ranks & mask).bit_count()) for why, ranks in pool.rejected().items()]
     yanked = 0
     for ranks in pool.yanked.values():
         yanked |= ranks & mask

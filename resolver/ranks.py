@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
@@ -11,6 +12,9 @@ from packaging.version import Version
 __all__ = ["VersionRanks", "parse_specifiers"]
 
 _Key = tuple[int, tuple[int, ...]]
+
+#: A version of digits and dots alone is a final release.
+_PLAIN = re.compile(r"[0-9.]+")
 
 _specifiers: dict[str, SpecifierSet | None] = {}
 
@@ -45,26 +49,40 @@ class VersionRanks:
     segments; only versions whose release equals the specifier's are compared one by one,
     with ``packaging``, since pre-, post-, dev- and local versions make ``<`` and ``>``
     jump there (PEP 440).
+
+    Most versions of a long history are never looked at, so each is parsed only when it is.
     """
 
-    __slots__ = ("_keys", "_masks", "_set_masks", "all", "prereleases", "versions")
+    __slots__ = ("_keys", "_masks", "_ranks", "_set_masks", "_texts", "_versions", "all", "prereleases")
 
     def __init__(self, texts: Sequence[str]) -> None:
-        """Take PEP 440 versions in ascending order.
-
-        :raises packaging.version.InvalidVersion: where a text is none.
-        """
-        self.versions = [Version(text) for text in texts]
-        self._keys: list[_Key] = [(v.epoch, _trim(v.release)) for v in self.versions]
+        """Take PEP 440 versions in ascending order; a text that is none is found when it is looked at."""
+        self._texts = texts
+        self._ranks = range(len(texts))
+        self._versions: dict[int, Version] = {}
+        self._keys: dict[int, _Key] = {}
         #: Mask of all versions.
-        self.all = (1 << len(self.versions)) - 1
+        self.all = (1 << len(texts)) - 1
         #: Mask of pre-releases and development releases.
         self.prereleases = 0
-        for rank, version in enumerate(self.versions):
-            if version.is_prerelease:
+        for rank, text in enumerate(texts):
+            if not _PLAIN.fullmatch(text) and self._version(rank).is_prerelease:
                 self.prereleases |= 1 << rank
         self._masks: dict[str, int] = {}
         self._set_masks: dict[SpecifierSet, int] = {}
+
+    def _version(self, rank: int) -> Version:
+        found = self._versions.get(rank)
+        if found is None:
+            found = self._versions[rank] = Version(self._texts[rank])
+        return found
+
+    def _key(self, rank: int) -> _Key:
+        found = self._keys.get(rank)
+        if found is None:
+            version = self._version(rank)
+            found = self._keys[rank] = (version.epoch, _trim(version.release))
+        return found
 
     def mask(self, specifiers: SpecifierSet) -> int:
         """Return the mask of the versions that all of *specifiers* admit, pre-releases included."""
@@ -86,7 +104,7 @@ class VersionRanks:
     def _compute(self, specifier: Specifier) -> int:
         operator, text = specifier.operator, specifier.version
         if operator == "===":
-            return self._admitted(specifier, 0, len(self.versions))
+            return self._admitted(specifier, 0, len(self._texts))
         if operator == "==":
             return self._equal(specifier, text)
         if operator == "!=":
@@ -108,12 +126,15 @@ class VersionRanks:
         return self._admitted(specifier, *self._region((version.epoch, _trim(version.release))))
 
     def _region(self, key: _Key) -> tuple[int, int]:
-        return bisect_left(self._keys, key), bisect_right(self._keys, key)
+        return self._first(key), bisect_right(self._ranks, key, key=self._key)
+
+    def _first(self, key: _Key) -> int:
+        return bisect_left(self._ranks, key, key=self._key)
 
     def _prefix(self, key: _Key) -> int:
         epoch, release = key
-        low = bisect_left(self._keys, (epoch, _trim(release)))
-        high = bisect_left(self._keys, (epoch, (*release[:-1], release[-1] + 1)))
+        low = self._first((epoch, _trim(release)))
+        high = self._first((epoch, (*release[:-1], release[-1] + 1)))
         return ((1 << high) - 1) & ~((1 << low) - 1)
 
     def _above(self, rank: int) -> int:
@@ -122,6 +143,6 @@ class VersionRanks:
     def _admitted(self, specifier: Specifier, low: int, high: int) -> int:
         mask = 0
         for rank in range(low, high):
-            if specifier.contains(self.versions[rank], prereleases=True):
+            if specifier.contains(self._version(rank), prereleases=True):
                 mask |= 1 << rank
         return mask
