@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import configparser
 import importlib.util
 import os
 import sys
@@ -75,23 +74,32 @@ def _configuration_files(environ: Mapping[str, str]) -> list[Path]:
     return files
 
 
+def _unreadable(path: Path, error: Exception) -> InputError:
+    return InputError(
+        "invalid-pip-configuration",
+        f"pip's configuration in {path} cannot be read",
+        context=[str(error).splitlines()[0]],
+        hint="repair that file, or set PIP_CONFIG_FILE to another one",
+    )
+
+
 def _read_options(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the options of ``pip install``: files first, ``[install]`` over ``[global]``, environment last."""
     sections: dict[str, dict[str, str]] = {name: {} for name in _SECTIONS}
     for path in _configuration_files(environ):
-        parser = configparser.RawConfigParser()
         try:
-            parser.read_string(path.read_text("utf-8"))
+            text = path.read_text("utf-8")
         except FileNotFoundError:
             continue
-        except (OSError, UnicodeDecodeError, configparser.Error) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(
-                "invalid-pip-configuration",
-                f"pip's configuration in {path} cannot be read",
-                context=[reason],
-                hint="repair that file, or set PIP_CONFIG_FILE to another one",
-            ) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unreadable(path, error) from error
+        import configparser  # most machines have no such file
+
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read_string(text)
+        except configparser.Error as error:
+            raise _unreadable(path, error) from error
         for section in _SECTIONS:
             if parser.has_section(section):
                 sections[section].update((key.lower().replace("_", "-"), value) for key, value in parser.items(section))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resolver.errors import InputError, Unavailable
-from resolver.lock import Nixpkgs
+
+if TYPE_CHECKING:
+    from resolver.lock import Nixpkgs
 
 __all__ = ["STDIN", "make_reader", "read_bytes", "read_nixpkgs", "read_text", "unwritable", "write_text"]
 
@@ -122,6 +124,8 @@ def unwritable(place: str, error: OSError) -> Unavailable:
 
 
 def _write(path: Path, text: str) -> None:
+    import tempfile
+
     if path.exists() and not path.is_file():
         path.write_text(text, encoding="utf-8")
         return
@@ -147,6 +151,8 @@ def read_nixpkgs(source: str | None, sha256: str | None) -> Nixpkgs | None:
 
     :raises InputError: where they do not fit together, or the file pins none.
     """
+    if source is None and sha256 is None:
+        return None
     from resolver.nixpkgs_pin import make_nixpkgs, nixpkgs_from_flake_lock, nixpkgs_from_npins
 
     if source is None or not (source.endswith(".json") or source.endswith(".lock") or "/" in source):
