@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -136,11 +137,13 @@ class Machine:
     @contextlib.contextmanager
     def _entered(self) -> Iterator[None]:
         with patch.dict(os.environ, self.env(), clear=True), contextlib.chdir(self.home):
-            Console._current = None  # one a process, and this is as good as a new one
+            # what main() sets up for a process of its own is put back
+            Console._current, threshold = None, gc.get_threshold()
             try:
                 yield
             finally:
                 Console._current = None
+                gc.set_threshold(*threshold)
 
 
 def _stream(target: io.BytesIO) -> io.TextIOWrapper:
