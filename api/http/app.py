@@ -18,16 +18,15 @@ from resolver import __version__
 from resolver.errors import InputError, MachError
 
 from .bodies import ResolveBody, read_body
+from .negotiation import MEDIA_TYPES, choose_format
 from .problems import PROBLEM_RESPONSES, problem, problem_of
 from .settings import ServiceSettings
 
 __all__ = ["make_app"]
 
 _LOG = logging.getLogger("mach.http")
-_NIX = "text/x-nix"
-_FORMATS = {"lock": "application/json", "nix": _NIX}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "A lock, or a Nix expression.", "content": {kind: {} for kind in _FORMATS.values()}}
+    200: {"description": "A lock, or a Nix expression.", "content": {kind: {} for kind in MEDIA_TYPES.values()}}
 }
 _BODY_DOCS: dict[str, Any] = {
     "requestBody": {
@@ -63,34 +62,14 @@ def make_app(settings: ServiceSettings) -> FastAPI:
         request: Request, form: Annotated[str | None, Query(alias="format", max_length=20)] = None
     ) -> Response:
         """Resolve a requirements.txt; answer with the lock, or by Accept or ?format=nix with the expression."""
-        kind = _chosen_format(form, request.headers.get("accept", ""))
+        kind = choose_format(form, request.headers.get("accept", ""))
         data = await _read_limited(request, settings.largest_body)
         body = read_body(data, request.headers.get("content-type", ""))
         text = await run_in_threadpool(_resolve, body, settings, indexes, kind)
-        return Response(text, media_type=_FORMATS[kind], headers={"Vary": "Accept"})
+        return Response(text, media_type=MEDIA_TYPES[kind], headers={"Vary": "Accept"})
 
     _handle_errors(app)
     return app
-
-
-def _chosen_format(form: str | None, accept: str) -> str:
-    if form is not None:
-        if form not in _FORMATS:
-            raise InputError("not-acceptable", f"{form!r} is no format", hint=f"use {' or '.join(_FORMATS)}")
-        return form
-    wanted = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
-    for kind in wanted:
-        if kind == _NIX:
-            return "nix"
-        if kind in ("application/json", "application/*", "*/*"):
-            return "lock"
-    if any(wanted):
-        raise InputError(
-            "not-acceptable",
-            f"nothing in Accept: {accept[:200]!r} can be given",
-            hint=f"accept {_NIX} or application/json",
-        )
-    return "lock"
 
 
 async def _read_limited(request: Request, limit: int) -> bytes:

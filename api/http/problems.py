@@ -40,6 +40,7 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     }
     for status, text in {
         400: "The request is wrong.",
+        406: "The answer cannot be given in a form that is accepted.",
         413: "The body is too large.",
         415: "The body's type cannot be read.",
         422: "There is no solution; the details hold the conflict.",

@@ -1,0 +1,56 @@
+"""Which form an answer has: the query says it, else the Accept header (RFC 9110, 12.5.1)."""
+
+from __future__ import annotations
+
+import re
+
+from resolver.errors import InputError
+
+__all__ = ["MEDIA_TYPES", "choose_format"]
+
+#: Format -> media type; the first is given where a client likes several as much.
+MEDIA_TYPES = {"lock": "application/json", "nix": "text/x-nix"}
+
+_QUALITY = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
+
+
+def choose_format(asked: str | None, accept: str) -> str:
+    """Return the format that a client wants: ``lock`` or ``nix``.
+
+    :param asked: the value of ``?format=``, which goes before *accept*.
+    :param accept: the Accept header, empty where there is none.
+    :raises InputError: ``not-acceptable``.
+    """
+    if asked is not None:
+        if asked not in MEDIA_TYPES:
+            raise InputError("not-acceptable", f"{asked!r} is no format", hint=f"use {' or '.join(MEDIA_TYPES)}")
+        return asked
+    ranges = _parse_ranges(accept) or {"*/*": 1.0}
+    liked = {form: _quality_of(kind, ranges) for form, kind in MEDIA_TYPES.items()}
+    best = max(liked, key=lambda form: liked[form])
+    if liked[best] == 0:
+        raise InputError(
+            "not-acceptable",
+            f"nothing in Accept: {accept[:200]!r} can be given",
+            hint=f"accept {' or '.join(MEDIA_TYPES.values())}",
+        )
+    return best
+
+
+def _parse_ranges(accept: str) -> dict[str, float]:
+    """Return media range -> quality; a quality that is none counts as 1, parameters of types are ignored."""
+    ranges = {}
+    for part in accept.split(","):
+        kind, *parameters = (word.strip().lower() for word in part.split(";"))
+        if kind:
+            given = [match for word in parameters if (match := _QUALITY.fullmatch(word))]
+            ranges[kind] = float(given[0][1]) if given else 1.0
+    return ranges
+
+
+def _quality_of(kind: str, ranges: dict[str, float]) -> float:
+    """Return the quality of the most specific range that holds *kind*, 0 where none does."""
+    for candidate in (kind, f"{kind.partition('/')[0]}/*", "*/*"):
+        if candidate in ranges:
+            return ranges[candidate]
+    return 0.0
