@@ -9,10 +9,11 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from resolver.errors import InputError
-from resolver.interpreters import DEFAULT_PYTHON, full_python
+from resolver.interpreters import DEFAULT_PYTHON, full_python, split_python
 from resolver.lock_request import request_to_json
-from resolver.policy import PREFERENCES, parse_providers
-from resolver.requirement import Request, Requirement
+from resolver.names import NormalizedName
+from resolver.policy import PREFERENCES, RESOLUTIONS, parse_choice, parse_key, parse_prerelease, parse_providers
+from resolver.requirement import Request, Requirement, parse_override
 from resolver.requirements_options import redact
 from resolver.requirements_txt import RequirementsFile, parse_requirements_file, parse_requirements_text
 from resolver.target import make_target
@@ -33,12 +34,25 @@ _LAST_SECOND = 253_402_300_800
 class Choices:
     """Options of one command or one HTTP request, as they were given."""
 
-    python: str | None = None
+    pythons: tuple[str, ...] = ()
+    """X.Y or X.Y.Z."""
     systems: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
+    """``LIST`` or ``NAME=LIST``."""
     prefer: str = "provider"
+    prerelease: tuple[str, ...] = ()
+    """``MODE`` or ``NAME=MODE``."""
     pre: bool = False
-    as_of: str | None = None
+    resolution: str = "highest"
+    as_of: tuple[str, ...] = ()
+    """``DATE`` or ``NAME=DATE``."""
+    overrides: tuple[str, ...] = ()
+    """``REQUIREMENT`` or ``PARENT:REQUIREMENT``."""
+    excludes: tuple[str, ...] = ()
+    no_build: tuple[str, ...] = ()
+    """Projects that may not come from an sdist; ``:all:``."""
+    no_binary: tuple[str, ...] = ()
+    """Projects that may not come from a wheel; ``:all:``."""
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
     require_hashes: bool = False
@@ -162,20 +176,25 @@ def ask(
             "the requirements name an index of their own",
             hint="remove --index-url and --extra-index-url: this service asks its operator's indexes only",
         )
+    pre = choices.pre or any(file.pre for file in parsed)
     request = Request(
         requirements=tuple(requirements),
         constraints=tuple(constraints),
         indexes=settings.indexes,
-        python=full_python(choices.python or DEFAULT_PYTHON),
+        pythons=_pythons(choices),
         systems=tuple(sorted(set(choices.systems or (this_system(),)))),
         providers=_providers(choices, parsed, requirements),
-        prefer=_prefer(choices.prefer),
-        prereleases=choices.pre or any(file.pre for file in parsed),
-        as_of=None if choices.as_of is None else parse_as_of(choices.as_of),
+        prefer=parse_choice(choices.prefer, PREFERENCES, "--prefer"),
+        prerelease=parse_prerelease(("allow", *choices.prerelease) if pre else choices.prerelease),
+        resolution=parse_choice(choices.resolution, RESOLUTIONS, "--resolution"),
+        as_of=_as_of(choices.as_of),
+        overrides=tuple(parse_override(text, f"--override {text[:60]!r}") for text in choices.overrides),
+        excludes=_excludes(choices, requirements),
         require_hashes=choices.require_hashes or any(file.require_hashes for file in parsed),
     )
     for system in request.systems:
-        make_target(system, request.python)  # refuses what mach does not know; it is kept for the resolution
+        for python in request.pythons:
+            make_target(system, python)  # refuses what mach does not know; it is kept for the resolution
     return Asked(request=request, settings=settings, notes=tuple(dict.fromkeys(notes)), details=settings.left_out)
 
 
@@ -185,12 +204,34 @@ def _name_argument(text: str) -> str:
     return f"argument {shown if len(shown) <= 60 else shown[:60] + '…'!r}"
 
 
-def _prefer(text: str) -> str:
-    if text not in PREFERENCES:
-        raise InputError(
-            "invalid-preference", f"{text[:60]!r} is no value of --prefer", hint=f"use {' or '.join(PREFERENCES)}"
-        )
-    return text
+def _formats(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted({":all:" if name == ":all:" else parse_key(name) for name in names}))
+
+
+def _pythons(choices: Choices) -> tuple[str, ...]:
+    exact = {full_python(text) for text in choices.pythons or (DEFAULT_PYTHON,)}
+    return tuple(sorted(exact, key=split_python))
+
+
+def _as_of(texts: Sequence[str]) -> dict[str, int]:
+    answer = {}
+    for text in texts:
+        name, _, moment = text.rpartition("=")
+        answer[parse_key(name)] = parse_as_of(moment.strip())
+    return answer
+
+
+def _excludes(choices: Choices, requirements: Sequence[Requirement]) -> tuple[NormalizedName, ...]:
+    names = {parse_key(name) for name in choices.excludes}
+    for requirement in requirements:
+        if requirement.project in names:
+            raise InputError(
+                "excluded-root",
+                f"{requirement.project} is asked for and excluded",
+                context=[f"asked for at {requirement.origin}"],
+                hint="remove the requirement or the --exclude",
+            )
+    return tuple(sorted(NormalizedName(name) for name in names))
 
 
 def _settings(choices: Choices, files: Sequence[RequirementsFile], environ: Mapping[str, str]) -> IndexSettings:
@@ -211,6 +252,8 @@ def _providers(
 ) -> dict[str, tuple[str, ...]]:
     """Return the provider lists after ``--no-binary`` and ``--only-binary`` of the files took theirs away."""
     providers = parse_providers(choices.providers)
+    given = RequirementsFile(no_binary=_formats(choices.no_binary), only_binary=_formats(choices.no_build))
+    files = [*files, given]
     named = {name for file in files for name in (*file.only_binary, *file.no_binary)}
     if not named:
         return providers

@@ -12,11 +12,10 @@ from resolver.catalog import ID, METADATA
 from resolver.errors import DataError, MachError
 from resolver.lock import Lock
 from resolver.lock_request import request_from_json
-from resolver.locking import Locking, make_lock
+from resolver.locking import Locking, make_lock, preferences_of
 from resolver.names import NormalizedName
 
 from .notices import Notices
-from .service import preferences_of
 
 if TYPE_CHECKING:
     from crawler.settings import IndexSettings

@@ -7,6 +7,7 @@ the run asked for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from crawler.fill import MetadataRequest, PageRequest
 from crawler.fill import Request as FetchRequest
@@ -62,8 +63,8 @@ class Foresight:
         page = build_page(state, {key: number for number, key in enumerate(keys)})
         requests: list[FetchRequest] = []
         for target in self._targets:
-            python = target.python
-            pool = Pool(page, target, self._policy, lambda text, python=python: requires_python_admits(text, python))  # type: ignore[misc]
+            rules = self._policy.rules_for(fact.project)
+            pool = Pool(page, target, rules, partial(requires_python_admits, python=target.python))
             usable = pool.available(pool.ranks.all, 0)
             best = next(pool.ordered(usable, 0, None), None)
             if best is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from db.catalog import CatalogHandle, Reader, open_catalog
 from resolver.errors import InputError
 from resolver.lock import Lock, LockTarget, Nixpkgs, render_lock
-from resolver.locking import Locking, make_lock
+from resolver.locking import Locking, Preferences, make_lock, preferences_of
 from resolver.names import NormalizedName
 from resolver.policy import Policy
 from resolver.requirement import Request
@@ -27,16 +28,11 @@ __all__ = [
     "Locked",
     "Upgrade",
     "lock_request",
-    "preferences_of",
     "problems_of",
     "render_folder",
     "render_nix",
     "target_of",
 ]
-
-
-#: System -> project -> (version, provider).
-Preferences = dict[str, dict[str, tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +79,13 @@ def lock_request(
     *,
     old: Lock | None = None,
     upgrade: Upgrade | None = None,
+    near: Lock | None = None,
     nixpkgs: Nixpkgs | None = None,
 ) -> Locked:
     """Return a lock for what was asked.
 
     An *old* lock that satisfies the request is returned as it is, without a catalog;
-    else its pins are preferences, so that little moves.
+    else its pins are preferences, so that little moves; so are those of *near*, for every target.
 
     :raises NoSolution: with the reason.
     :raises DataError: ``not-covered`` and what is wrong with a catalog.
@@ -99,7 +96,7 @@ def lock_request(
     for line in asked.details:
         notices.detail(line)
     request = asked.request
-    if request.as_of is not None:
+    if request.as_of:
         notices.note("--as-of goes by upload times; yanks and deletions count as this catalog knows them now")
     nixpkgs = nixpkgs or (old.nixpkgs if old is not None else None)
     if old is not None and _still_good(old, request, catalog, upgrade, nixpkgs):
@@ -115,7 +112,11 @@ def lock_request(
             generation=generation,
         )
         upgrade = upgrade or Upgrade()
-        preferences = {} if old is None or upgrade.everything else preferences_of(old, upgrade.projects)
+        preferences: dict[tuple[str, str], Mapping[str, tuple[str, str]]] = {}
+        if near is not None:
+            preferences.update(preferences_of(near, near=True))
+        if old is not None and not upgrade.everything:
+            preferences.update(preferences_of(old, upgrade.projects))
 
         def resolve(preferences: Preferences) -> Locking:
             def attempt(reader: Reader) -> Locking:
@@ -166,25 +167,12 @@ def _snapshot(handle: CatalogHandle, name: str | None) -> tuple[int | None, str 
     return generation, snapshot_id(handle, generation)
 
 
-def preferences_of(lock: Lock, leave_out: frozenset[str] = frozenset()) -> Preferences:
-    """Return the pins of *lock* as preferences, system -> project -> (version, provider).
-
-    :param leave_out: normalised projects whose pins are not kept.
-    """
-    return {
-        target.system: {pin.name: (pin.version, pin.provider) for pin in target.pins if pin.name not in leave_out}
-        for target in lock.targets
-    }
-
-
 def _foresight(request: Request, handle: CatalogHandle) -> Ahead:
     """Return the guess at what comes next, which leaves out what the catalog knows already."""
     from .foresight import Foresight
 
-    policy = Policy(
-        providers=request.providers, prefer=request.prefer, prereleases=request.prereleases, as_of=request.as_of
-    )
-    targets = [make_target(system, request.python) for system in request.systems]
+    policy = Policy.of(request)
+    targets = [make_target(system, python) for system in request.systems for python in request.pythons]
     extras: dict[NormalizedName, set[str]] = {}
     for requirement in request.requirements:
         if requirement.extras:

@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 from .catalog import KIND, PYTHON, RANK, TAGS, UPLOAD, YANKED, Page
 from .names import NormalizedName
-from .policy import Policy
+from .policy import Rules
 from .ranks import VersionRanks, parse_specifiers
 from .target import Target, best_tag_rank
 
 __all__ = ["Candidate", "Pool", "requires_python_admits"]
 
+#: Seconds: how much older than the newest version a fresh one may be.
+_YEAR = 365 * 86_400
 _PROVIDER_OF_KIND = ("wheel", "sdist")
 
 
@@ -46,9 +48,9 @@ class Pool:
     """
 
     __slots__ = (
-        "_policy",
         "_python",
         "_pythons",
+        "_rules",
         "_system",
         "_tags",
         "files",
@@ -59,12 +61,12 @@ class Pool:
         "yanked",
     )
 
-    def __init__(self, page: Page, target: Target, policy: Policy, python_admits: Callable[[str], bool]) -> None:
+    def __init__(self, page: Page, target: Target, rules: Rules, python_admits: Callable[[str], bool]) -> None:
         self.page = page
         self.ranks = VersionRanks(page.versions)
-        self._policy = policy
+        self._rules = rules
         self._python, self._system = target.python, target.system
-        self.providers = policy.providers_of(page.project)
+        self.providers = rules.providers
         self.files: dict[str, dict[int, list[int]]] = {p: {} for p in self.providers}
         self.masks: dict[str, int] = dict.fromkeys(self.providers, 0)
         self.yanked: dict[str, int] = dict.fromkeys(self.providers, 0)
@@ -72,10 +74,12 @@ class Pool:
         self._pythons = [*map(python_admits, page.pythons), True]
         self._tags = [*(best_tag_rank(target, text) for text in page.tags), 0]
         self._fill()
+        if rules.prerelease == "disallow":
+            self._forbid(self.ranks.prereleases)
 
     def _fill(self) -> None:
         """Find the eligible files; this loop runs over every file of every project, so it does nothing else."""
-        pythons, tags, as_of = self._pythons, self._tags, self._policy.as_of
+        pythons, tags, as_of = self._pythons, self._tags, self._rules.as_of
         eligible: tuple[list[tuple[int, int, int, int]], ...] = ([], [])
         for row, (_, rank, kind, tagset, python, upload, yanked, _) in enumerate(self.page.files):
             tag = tags[tagset]
@@ -99,6 +103,11 @@ class Pool:
                 good |= 1 << rank
         self.masks[provider], self.yanked[provider] = good, bad & ~good
 
+    def _forbid(self, ranks: int) -> None:
+        for provider in self.providers:
+            self.masks[provider] &= ~ranks
+            self.yanked[provider] &= ~ranks
+
     def rejected(self) -> Mapping[str, int]:
         """Return reason -> mask of the ranks that lost a file to it; only explanations ask."""
         found: dict[str, int] = {}
@@ -109,7 +118,7 @@ class Pool:
         return found
 
     def _reason(self, file: Sequence[int]) -> str | None:
-        as_of, provider = self._policy.as_of, _PROVIDER_OF_KIND[file[KIND]]
+        as_of, provider = self._rules.as_of, _PROVIDER_OF_KIND[file[KIND]]
         if provider not in self.masks:
             return f"provider {provider} is not allowed"
         if as_of is not None and file[UPLOAD] < 0:
@@ -120,6 +129,8 @@ class Pool:
             return f"needs another Python than {self._python}"
         if self._tags[file[TAGS]] is None:
             return f"no wheel for Python {self._python} on {self._system}"
+        if self._rules.prerelease == "disallow" and self.ranks.prereleases >> file[RANK] & 1:
+            return "a pre-release, which is not allowed"
         return None
 
     def available(self, mask: int, yanked_allowed: int) -> int:
@@ -143,13 +154,52 @@ class Pool:
         if preferred is not None:
             yield preferred
         groups: tuple[int, ...] = (mask,)
-        if not self._policy.prereleases:
+        if self._rules.prerelease != "allow":
             groups = (mask & ~self.ranks.prereleases, mask & self.ranks.prereleases)
-        for group in groups:
-            parts = {p: (self.masks[p] | (self.yanked[p] & yanked_allowed)) & group for p in self.providers}
-            for choice in _by_version(parts) if self._policy.prefer == "newest" else _by_provider(parts):
+        bands = self._bands(groups) if self._rules.prefer == "balanced" else groups
+        next_rank = _lowest if self._rules.lowest else _highest
+        for band in bands:
+            parts = {p: (self.masks[p] | (self.yanked[p] & yanked_allowed)) & band for p in self.providers}
+            order = _by_version if self._rules.prefer == "newest" else _by_provider
+            for choice in order(parts, next_rank):
                 if choice != preferred:
                     yield choice
+
+    def _bands(self, groups: Sequence[int]) -> Iterator[int]:
+        """Split each group: what is about as fresh as its newest version that any provider has, then the rest.
+
+        Fresh is what shares the first number of the release (the major version, or the year of
+        a calendar version), or was uploaded at most a year before.
+        """
+        for group in groups:
+            eligible = 0
+            for provider in self.providers:
+                eligible |= self.masks[provider] & group
+            if not eligible:
+                yield group
+                continue
+            newest = eligible.bit_length() - 1
+            major = self.ranks.major(newest)
+            uploads = self._uploads()
+            fresh = 0
+            left = eligible
+            while left:
+                rank = left.bit_length() - 1
+                left ^= 1 << rank
+                known = rank in uploads and newest in uploads
+                recent = known and uploads[newest] - uploads[rank] <= _YEAR
+                if recent or self.ranks.major(rank) == major:
+                    fresh |= 1 << rank
+            yield fresh
+            yield group & ~fresh
+
+    def _uploads(self) -> dict[int, int]:
+        """Return when each rank was first uploaded, where the index tells."""
+        uploads: dict[int, int] = {}
+        for file in self.page.files:
+            if file[UPLOAD] >= 0:
+                uploads[file[RANK]] = min(file[UPLOAD], uploads.get(file[RANK], file[UPLOAD]))
+        return uploads
 
     def row(self, rank: int, provider: str) -> int:
         """Return the row of the file that provides *rank* from *provider*: an unyanked one where there is one."""
@@ -158,22 +208,30 @@ class Pool:
         return next((row for row in rows if not files[row][YANKED]), rows[0])
 
 
-def _by_version(parts: Mapping[str, int]) -> Iterator[tuple[int, str]]:
+def _highest(mask: int) -> int:
+    return mask.bit_length() - 1
+
+
+def _lowest(mask: int) -> int:
+    return (mask & -mask).bit_length() - 1
+
+
+def _by_version(parts: Mapping[str, int], next_rank: Callable[[int], int]) -> Iterator[tuple[int, str]]:
     left = 0
     for part in parts.values():
         left |= part
     while left:
-        rank = left.bit_length() - 1
+        rank = next_rank(left)
         left ^= 1 << rank
         for provider, part in parts.items():
             if part >> rank & 1:
                 yield rank, provider
 
 
-def _by_provider(parts: Mapping[str, int]) -> Iterator[tuple[int, str]]:
+def _by_provider(parts: Mapping[str, int], next_rank: Callable[[int], int]) -> Iterator[tuple[int, str]]:
     for provider, part in parts.items():
         while part:
-            rank = part.bit_length() - 1
+            rank = next_rank(part)
             part ^= 1 << rank
             yield rank, provider
 

@@ -30,11 +30,11 @@ def check_lock(lock: Lock, request: Request) -> list[str]:
     for target in lock.targets:
         if target.system not in request.systems:
             continue
-        python = request.python or target.python
+        python = _wanted_python(target, request)
         judge = MarkerJudge(make_target(target.system, python).environment)
-        roots = [r for r in request.requirements if judge.holds(r.marker)]
+        roots = _effective(request, judge)
         constraints = [c for c in request.constraints if judge.holds(c.marker)]
-        shown = f"{target.system}: "
+        shown = f"{target.system}: " if len(request.pythons) < 2 else f"{target.system}, Python {target.python}: "
         found = [*_check_demands(target, roots), *_check_pins(target, request, roots, constraints)]
         problems += [shown + problem for problem in found]
     return problems + _check_closures(lock)
@@ -49,20 +49,30 @@ def check_graph(lock: Lock) -> list[str]:
     return problems + _check_closures(lock)
 
 
+def _wanted_python(target: LockTarget, request: Request) -> str:
+    """Return which of the request's versions *target* answers for; its own where it answers for none."""
+    return next((python for python in request.pythons if _covers(target, python)), target.python)
+
+
 def _check_targets(lock: Lock, request: Request) -> list[str]:
-    locked = {target.system: target for target in lock.targets}
     problems = []
+    answering: list[LockTarget] = []
     for system in request.systems:
-        target = locked.get(system)
-        if target is None:
+        there = [target for target in lock.targets if target.system == system]
+        if not there:
             problems.append(f"it has no target {system}")
-        elif request.python and not _covers(target, request.python):
-            low, high = target.python_interval
-            problems.append(
-                f"{system}: it was resolved for Python {target.python} and holds from {low} to below {high}, "
-                f"not for {request.python}"
-            )
-    problems += [f"the target {system} is not asked for" for system in locked if system not in request.systems]
+            continue
+        for python in request.pythons:
+            found = [target for target in there if _covers(target, python)]
+            answering += found
+            if not found:
+                held = ", ".join(f"{t.python} and holds from {' to below '.join(t.python_interval)}" for t in there)
+                problems.append(f"{system}: it was resolved for Python {held}, not for {python}")
+    for target in lock.targets:
+        if target.system not in request.systems:
+            problems.append(f"the target {target.system} is not asked for")
+        elif len(lock.targets) > len(request.systems) and target not in answering:
+            problems.append(f"the target {target.system} with Python {target.python} is not asked for")
     return problems
 
 
@@ -71,23 +81,51 @@ def _covers(target: LockTarget, python: str) -> bool:
     return Version(low) <= Version(python) < Version(high)
 
 
+#: Options of a request that bind the answer, by their name in a lock, and how they are given.
+_BINDING = {
+    "prerelease": "--prerelease",
+    "resolution": "--resolution",
+    "overrides": "--override",
+    "excludes": "--exclude",
+}
+
+
+_UNSET = request_to_json(Request(requirements=()))
+
+
 def _check_options(lock: Lock, request: Request) -> list[str]:
     """Return what options of *request* the lock was not made with and cannot be shown to meet."""
-    recorded = lock.request
-    problems = []
-    wanted = request_to_json(request)["as-of"]
+    recorded, wanted = lock.request, request_to_json(request)
+    problems = [
+        f"it was resolved with other values of {option}"
+        for name, option in _BINDING.items()
+        if recorded.get(name, _UNSET[name]) != wanted[name]
+    ]
     had = recorded.get("as-of")
-    if wanted is not None and (not isinstance(had, str) or had > wanted):
-        made = f"as of {had}" if had else "without --as-of"
-        problems.append(f"it was resolved {made}, and {wanted} is asked for")
-    if recorded.get("prereleases") and not request.prereleases:
-        problems += [
-            f"{target.system}: {pin.name} {pin.version} is a pre-release that --pre let in"
-            for target in lock.targets
-            for pin in target.pins
-            if Version(pin.version).is_prerelease
-        ]
+    for name, moment in wanted["as-of"].items():
+        before = had.get(name, had.get("_default")) if isinstance(had, Mapping) else None
+        if not isinstance(before, str) or before > moment:
+            made = f"as of {before}" if before else "without --as-of"
+            whose = "" if name == "_default" else f" for {name}"
+            problems.append(f"it was resolved {made}{whose}, and {moment} is asked for")
     return problems
+
+
+def _effective(request: Request, judge: MarkerJudge) -> list[Requirement]:
+    """Return the user's requirements that hold, after overrides replaced theirs."""
+    answer: dict[Requirement, None] = {}
+    for requirement in request.requirements:
+        if not judge.holds(requirement.marker):
+            continue
+        overrides = [o.requirement for o in request.overrides if o.parent is None]
+        replacing = [o for o in overrides if o.project == requirement.project]
+        if not replacing:
+            answer[requirement] = None
+        for override in replacing:
+            if judge.holds(override.marker):
+                extras = tuple(sorted({*requirement.extras, *override.extras}))
+                answer[replace(override, extras=extras, hashes=requirement.hashes)] = None
+    return list(answer)
 
 
 def _check_demands(target: LockTarget, roots: Sequence[Requirement]) -> list[str]:

@@ -9,7 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .errors import InputError
-from .requirement import Request, Requirement, parse_requirement
+from .interpreters import split_python
+from .names import normalize_project
+from .policy import PREFERENCES, PRERELEASE_MODES, RESOLUTIONS, parse_choice
+from .requirement import Request, Requirement, parse_override, parse_requirement
 
 __all__ = ["render_time", "request_from_json", "request_to_json"]
 
@@ -37,12 +40,15 @@ def request_to_json(request: Request) -> dict[str, Any]:
         "requirements": _texts(request.requirements),
         "constraints": _texts(request.constraints),
         "indexes": list(request.indexes),
-        "python": request.python,
+        "pythons": list(request.pythons),
         "systems": sorted(set(request.systems)),
         "providers": {name: list(order) for name, order in sorted(request.providers.items())},
         "prefer": request.prefer,
-        "prereleases": request.prereleases,
-        "as-of": None if request.as_of is None else render_time(request.as_of),
+        "prerelease": dict(sorted(request.prerelease.items())),
+        "resolution": request.resolution,
+        "as-of": {name: render_time(moment) for name, moment in sorted(request.as_of.items())},
+        "overrides": sorted(str(override) for override in request.overrides),
+        "excludes": sorted(request.excludes),
         "require-hashes": request.require_hashes,
     }
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -55,17 +61,22 @@ def request_from_json(value: Mapping[str, Any]) -> Request:
     :raises InputError: ``invalid-requirement``, ``invalid-lock-request`` where *value* is none.
     """
     try:
-        as_of = value["as-of"]
         return Request(
-            requirements=tuple(_requirement(text) for text in value["requirements"]),
-            constraints=tuple(_requirement(text) for text in value["constraints"]),
-            indexes=tuple(value["indexes"]),
-            python=value["python"],
-            systems=tuple(value["systems"]),
-            providers={name: tuple(order) for name, order in value["providers"].items()},
-            prefer=value["prefer"],
-            prereleases=value["prereleases"],
-            as_of=None if as_of is None else int(datetime.fromisoformat(as_of).timestamp()),
+            requirements=tuple(_requirement(text) for text in _words(value["requirements"])),
+            constraints=tuple(_requirement(text) for text in _words(value["constraints"])),
+            indexes=_words(value["indexes"]),
+            pythons=tuple(_exact(text) for text in _words(value["pythons"])),
+            systems=_words(value["systems"]),
+            providers={name: _words(order) for name, order in value["providers"].items()},
+            prefer=parse_choice(_word(value["prefer"]), PREFERENCES, "--prefer"),
+            prerelease={
+                name: parse_choice(_word(mode), PRERELEASE_MODES, "--prerelease")
+                for name, mode in value["prerelease"].items()
+            },
+            resolution=parse_choice(_word(value["resolution"]), RESOLUTIONS, "--resolution"),
+            as_of={name: int(datetime.fromisoformat(text).timestamp()) for name, text in value["as-of"].items()},
+            overrides=tuple(parse_override(text, "mach.lock") for text in _words(value["overrides"])),
+            excludes=tuple(normalize_project(name) for name in _words(value["excludes"])),
             require_hashes=value["require-hashes"],
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -75,6 +86,23 @@ def request_from_json(value: Mapping[str, Any]) -> Request:
             context=[f"{type(error).__name__}: {error}"],
             hint="lock again with `mach lock -r FILE`",
         ) from error
+
+
+def _exact(python: str) -> str:
+    split_python(python)
+    return python
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _words(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list")
+    return tuple(_word(item) for item in value)
 
 
 def _requirement(text: str) -> Requirement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .catalog import ID, Artifact, Catalog, MetadataNeed, PageNeed
@@ -19,7 +19,7 @@ from .statistics import Statistics
 from .supply import Supply
 from .target import Target, make_target, required_glibc
 
-__all__ = ["Locking", "make_lock"]
+__all__ = ["Locking", "Preferences", "make_lock", "preferences_for", "preferences_of"]
 
 _TOOLS_ORIGIN = "the builders of mach"
 #: What the builders run: in every lock, so that an override can build from source as well.
@@ -123,11 +123,46 @@ class _Run:
         )
 
 
+#: Existing pins: (system, X.Y) -> project -> (version, provider); ``("", "")`` is for every target.
+Preferences = Mapping[tuple[str, str], Mapping[str, tuple[str, str]]]
+
+
+def preferences_of(lock: Lock, leave_out: Container[str] = (), *, near: bool = False) -> Preferences:
+    """Return the pins of *lock* as preferences.
+
+    :param leave_out: normalised projects whose pins are not kept.
+    :param near: for targets that the lock does not have as well: its first target's pins.
+    """
+    answer = {
+        (target.system, _series(target.python)): {
+            pin.name: (pin.version, pin.provider) for pin in target.pins if pin.name not in leave_out
+        }
+        for target in lock.targets
+    }
+    if near and lock.targets:
+        answer["", ""] = next(iter(answer.values()))
+    return answer
+
+
+def preferences_for(preferences: Preferences | None, target: Target) -> Mapping[str, tuple[str, str]]:
+    """Return the existing pins for one target."""
+    found = preferences or {}
+    return {**found.get(("", ""), {}), **found.get((target.system, _series(target.python)), {})}
+
+
+def _series(python: str) -> str:
+    return python.rpartition(".")[0]
+
+
+def _name(target: Target) -> str:
+    return f"{target.system} {target.python}"
+
+
 def make_lock(
     request: Request,
     catalog: Catalog,
     *,
-    preferences: Mapping[str, Mapping[str, tuple[str, str]]] | None = None,
+    preferences: Preferences | None = None,
     nixpkgs: Nixpkgs | None = None,
     snapshot: str | None = None,
     rounds: int = DEFAULT_ROUNDS,
@@ -136,22 +171,16 @@ def make_lock(
 
     Targets are resolved one by one, sorted; earlier pins are preferences for the next.
 
-    :param preferences: existing pins, system -> project -> (version, provider).
+    :param preferences: existing pins by target.
     :param nixpkgs: the pinned nixpkgs, recorded in the lock.
     :param snapshot: the snapshot's id, recorded in the lock; only where the user pinned one.
     :param rounds: search budget for each target and mode.
     :raises InputError: ``unknown-platform`` and its kin, ``hash-missing``.
     :raises DataError: ``no-hash``.
     """
-    policy = Policy(
-        providers=request.providers,
-        prefer=request.prefer,
-        prereleases=request.prereleases,
-        as_of=request.as_of,
-        rounds=rounds,
-    )
+    policy = Policy.of(request, rounds=rounds)
     run = _Run(request, catalog, policy)
-    targets = [make_target(system, request.python) for system in sorted(set(request.systems))]
+    targets = [make_target(system, python) for system in sorted(set(request.systems)) for python in request.pythons]
     solved: list[tuple[Target, Solved]] = []
     failure: NoSolution | None = None
     earlier: dict[str, tuple[str, str]] = {}
@@ -163,7 +192,9 @@ def make_lock(
             policy,
             roots=request.requirements,
             constraints=request.constraints,
-            preferences={**earlier, **(preferences or {}).get(target.system, {})},
+            overrides=request.overrides,
+            excludes=request.excludes,
+            preferences={**earlier, **preferences_for(preferences, target)},
         )
         outcome = solve(supply, statistics)
         if isinstance(outcome, Failure):
@@ -204,7 +235,7 @@ def _solve_tools(run: _Run, targets: Sequence[Target], solved: Sequence[tuple[Ta
     for target in building:
         closure = run.solve_tool(target, _SETUPTOOLS)
         if closure is not None:
-            closures[target.system] = closure
+            closures[_name(target)] = closure
     return _Tools(wheels=wheels, closures=closures)
 
 
@@ -220,17 +251,17 @@ def _compose(
     )
     closures: dict[str, BuildClosure] = {}
     digests: dict[str, str] = {}
-    for system, closure in tools.closures.items():
+    for name, closure in tools.closures.items():
         value = BuildClosure(pins=tuple(run.pin(p) for p in closure.pins))
-        digests[system] = digest_closure(value)
-        closures[digests[system]] = value
+        digests[name] = digest_closure(value)
+        closures[digests[name]] = value
     return Lock(
         request=request_to_json(run.request),
         policy=run.policy.to_json(),
         facts=run.reading.digest(),
         snapshot=snapshot,
         nixpkgs=nixpkgs,
-        targets=tuple(_target(run, target, s, digests.get(target.system)) for target, s in solved),
+        targets=tuple(_target(run, target, s, digests.get(_name(target))) for target, s in solved),
         tools={name: run.artifact(s.pins[0]) for name, s in tools.wheels.items()},
         build_closures=closures,
     )

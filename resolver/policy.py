@@ -8,14 +8,21 @@ from typing import Any
 
 from .errors import InputError
 from .names import normalize_project
+from .requirement import Request
 
 __all__ = [
     "BUILT_PROVIDERS",
     "DEFAULT_PROVIDERS",
     "DEFAULT_ROUNDS",
     "PREFERENCES",
+    "PRERELEASE_MODES",
     "PROVIDERS",
+    "RESOLUTIONS",
     "Policy",
+    "Rules",
+    "parse_choice",
+    "parse_key",
+    "parse_prerelease",
     "parse_providers",
 ]
 
@@ -28,7 +35,24 @@ DEFAULT_PROVIDERS = tuple(p for p in PROVIDERS if p in BUILT_PROVIDERS)
 #: Search budget of each mode; a constant, since resolvelib's optimistic backjumping depends on it.
 DEFAULT_ROUNDS = 20_000
 #: Values of ``--prefer``.
-PREFERENCES = ("provider", "newest")
+PREFERENCES = ("provider", "newest", "balanced")
+#: Values of ``--prerelease``.
+PRERELEASE_MODES = ("if-necessary", "allow", "disallow", "explicit")
+#: Values of ``--resolution``.
+RESOLUTIONS = ("highest", "lowest", "lowest-direct")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the policy says of one project."""
+
+    providers: tuple[str, ...]
+    """Allowed ones, in order."""
+    prefer: str
+    prerelease: str
+    """``if-necessary``, ``allow`` or ``disallow``."""
+    lowest: bool
+    as_of: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +61,9 @@ class Policy:
 
     providers: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"_default": DEFAULT_PROVIDERS})
     prefer: str = "provider"
-    prereleases: bool = False
-    as_of: int | None = None
+    prerelease: Mapping[str, str] = field(default_factory=lambda: {"_default": "if-necessary"})
+    resolution: str = "highest"
+    as_of: Mapping[str, int] = field(default_factory=dict)
     rounds: int = DEFAULT_ROUNDS
     """Budget of each search, in rounds of resolvelib: the outcome does not depend on the machine."""
     conflicts: int = 3
@@ -48,9 +73,34 @@ class Policy:
     consistency_facts: int = 1000
     """Files whose metadata arc consistency may ask for beyond what the search has asked for."""
 
-    def providers_of(self, project: str) -> tuple[str, ...]:
-        """Return the providers that *project* may come from, in order."""
-        return self.providers.get(project) or self.providers["_default"]
+    @classmethod
+    def of(cls, request: Request, *, rounds: int = DEFAULT_ROUNDS) -> Policy:
+        """Return the policy that a request states."""
+        return cls(
+            providers=request.providers,
+            prefer=request.prefer,
+            prerelease=request.prerelease,
+            resolution=request.resolution,
+            as_of=request.as_of,
+            rounds=rounds,
+        )
+
+    def rules_for(self, project: str, *, direct: bool = False, named: bool = False) -> Rules:
+        """Return what holds for *project*.
+
+        :param direct: the user asks for it.
+        :param named: the user's own requirement for it names a pre-release.
+        """
+        mode = self.prerelease.get(project) or self.prerelease["_default"]
+        if mode == "explicit":
+            mode = "if-necessary" if named else "disallow"
+        return Rules(
+            providers=self.providers.get(project) or self.providers["_default"],
+            prefer=self.prefer,
+            prerelease=mode,
+            lowest=self.resolution == "lowest" or (self.resolution == "lowest-direct" and direct),
+            as_of=self.as_of.get(project, self.as_of.get("_default")),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what a lock records: the constants that are not part of the request."""
@@ -62,6 +112,42 @@ class Policy:
         }
 
 
+def parse_choice(text: str, known: Sequence[str], option: str) -> str:
+    """Return *text*, which must be one of *known*.
+
+    :param option: for the message, ``--prefer``.
+    :raises InputError: ``invalid-choice``.
+    """
+    if text not in known:
+        raise InputError("invalid-choice", f"{text[:60]!r} is no value of {option}", hint=f"use {', '.join(known)}")
+    return text
+
+
+def parse_prerelease(texts: Sequence[str]) -> dict[str, str]:
+    """Return pre-release modes from ``MODE`` (the default) and ``NAME=MODE`` (one project's own).
+
+    :raises InputError: ``invalid-choice``, ``invalid-name``.
+    """
+    answer = {"_default": "if-necessary"}
+    for text in texts:
+        name, _, mode = text.rpartition("=")
+        answer[parse_key(name)] = parse_choice(mode.strip(), PRERELEASE_MODES, "--prerelease")
+    return answer
+
+
+def parse_key(name: str) -> str:
+    """Return the normalised project that the left side of ``NAME=VALUE`` names, ``_default`` where it is empty.
+
+    :raises InputError: ``invalid-name``.
+    """
+    if name.strip() in ("", "_default"):
+        return "_default"
+    try:
+        return normalize_project(name.strip())
+    except ValueError as error:
+        raise InputError("invalid-name", str(error), hint="write NAME=VALUE with the name of a project") from error
+
+
 def parse_providers(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return provider lists from ``LIST`` (the default) and ``NAME=LIST`` (one project's own).
 
@@ -70,17 +156,12 @@ def parse_providers(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
     :param texts: ``wheel,sdist`` or ``numpy=wheel``.
     :raises InputError: ``unknown-provider`` for a name that mach does not know,
         ``provider-not-built`` for one that this version cannot use yet,
-        ``invalid-providers`` for an empty list or a bad project name.
+        ``invalid-providers`` for an empty list, ``invalid-name`` for a bad project name.
     """
     answer: dict[str, tuple[str, ...]] = {"_default": DEFAULT_PROVIDERS}
     for text in texts:
-        name, equals, values = text.rpartition("=")
-        key = "_default"
-        if equals and name.strip() != "_default":
-            try:
-                key = normalize_project(name.strip())
-            except ValueError as error:
-                raise InputError("invalid-providers", f"{text!r}: {error}", hint="write NAME=wheel,sdist") from error
+        name, _, values = text.rpartition("=")
+        key = parse_key(name)
         listed = tuple(dict.fromkeys(p.strip() for p in values.split(",") if p.strip()))
         if not listed:
             raise InputError(

@@ -84,6 +84,11 @@ class VersionRanks:
             found = self._keys[rank] = (version.epoch, _trim(version.release))
         return found
 
+    def major(self, rank: int) -> tuple[int, int]:
+        """Return the epoch and the first number of the release of a rank."""
+        epoch, release = self._key(rank)
+        return epoch, release[0]
+
     def mask(self, specifiers: SpecifierSet) -> int:
         """Return the mask of the versions that all of *specifiers* admit, pre-releases included."""
         found = self._set_masks.get(specifiers)

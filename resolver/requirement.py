@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,7 +14,9 @@ from packaging.specifiers import SpecifierSet
 from .errors import InputError
 from .names import NormalizedName, normalize_extra, normalize_project
 
-__all__ = ["Request", "Requirement", "parse_requirement"]
+__all__ = ["Override", "Request", "Requirement", "parse_override", "parse_requirement"]
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,44 @@ def parse_requirement(text: str, origin: str, *, hashes: tuple[str, ...] = ()) -
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """A requirement that replaces every other one for its project, or those of one parent.
+
+    Extras that the replaced requirement asks for stay. Where the marker does not hold, the
+    replaced requirement is gone all the same.
+    """
+
+    requirement: Requirement
+    parent: NormalizedName | None = None
+    """Only what this project requires; None: what anyone requires, the user included."""
+
+    def __str__(self) -> str:
+        """Return ``NAME>=1``, or ``PARENT:NAME>=1``."""
+        return f"{self.parent}:{self.requirement}" if self.parent else str(self.requirement)
+
+
+def parse_override(text: str, origin: str) -> Override:
+    """Return the override that *text* states: ``NAME>=1``, or ``PARENT:NAME>=1`` for one parent.
+
+    :raises InputError: ``invalid-requirement``, ``invalid-override``.
+    """
+    head, colon, tail = text.partition(":")
+    parent = None
+    # a colon can stand in a URL or a marker as well, but then not right after a plain name
+    if colon and _PLAIN_NAME.fullmatch(head.strip()) and not tail.startswith("//"):
+        parent, text = normalize_project(head.strip()), tail.strip()
+    requirement = parse_requirement(text, origin)
+    if requirement.url is not None:
+        raise InputError(
+            "invalid-override",
+            f"{text[:200]!r} overrides with a URL",
+            context=[f"at {origin}"],
+            hint="override with a version",
+        )
+    return Override(requirement=requirement, parent=parent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """Everything that a resolution is asked for, apart from the catalog.
 
@@ -83,16 +124,22 @@ class Request:
     """Specifiers that bind a project only where something else asks for it (``-c``)."""
     indexes: tuple[str, ...] = ()
     """Index URLs in order of precedence, ``--extra-index-url`` before ``--index-url``."""
-    python: str = ""
-    """Exact version, ``3.11.9``."""
+    pythons: tuple[str, ...] = ()
+    """Exact versions, ``3.11.9``, ascending, without repeats."""
     systems: tuple[str, ...] = ()
     """Nix system names, sorted, without repeats."""
     providers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Allowed providers in order: ``_default``, and normalised projects that have their own list."""
     prefer: str = "provider"
-    """``provider`` or ``newest``."""
-    prereleases: bool = False
-    """``--pre``: pre-releases count like stable releases."""
-    as_of: int | None = None
-    """Only files uploaded before this UTC time, in seconds since 1970 (exclusive)."""
+    """``provider``, ``newest`` or ``balanced``."""
+    prerelease: Mapping[str, str] = field(default_factory=lambda: {"_default": "if-necessary"})
+    """``if-necessary``, ``allow``, ``disallow`` or ``explicit``: ``_default``, and projects' own."""
+    resolution: str = "highest"
+    """``highest``, ``lowest`` or ``lowest-direct``."""
+    as_of: Mapping[str, int] = field(default_factory=dict)
+    """Only files uploaded before this UTC time, in seconds since 1970 (exclusive): ``_default`` where
+    it is given for all, and projects' own."""
+    overrides: tuple[Override, ...] = ()
+    excludes: tuple[NormalizedName, ...] = ()
+    """Projects that are left out wherever a release asks for them, sorted."""
     require_hashes: bool = False

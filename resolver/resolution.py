@@ -19,7 +19,7 @@ from .names import NormalizedName, normalize_extra
 from .statistics import Statistics
 from .supply import Supply
 
-__all__ = ["Failure", "ResolvedPin", "Solved", "solve"]
+__all__ = ["Failure", "ResolvedPin", "Solved", "refute", "solve"]
 
 #: Searches of the fast mode; the last one is not stopped for being in a bad order.
 MOST_RESTARTS = 20
@@ -88,11 +88,26 @@ def solve(supply: Supply, statistics: Statistics) -> Solved | Failure | None:
     return None if supply.reading.needs else outcome
 
 
-class _Search:
-    """The stages over one supply, and what they have learned."""
+def refute(supply: Supply, statistics: Statistics) -> bool:
+    """Return whether it is proved that no pins meet the roots of *supply*, whatever the unknown facts say.
 
-    def __init__(self, supply: Supply, statistics: Statistics) -> None:
+    False where there is a solution, and where that was not decided. Unknown facts count as
+    unconstraining; they are noted as needs all the same.
+    """
+    search = _Search(supply, statistics, presume=True)
+    outcome = search.fast() or search.complete()
+    return isinstance(outcome, Failure) and not outcome.gave_up
+
+
+class _Search:
+    """The stages over one supply, and what they have learned.
+
+    :param presume: go on where facts are missing.
+    """
+
+    def __init__(self, supply: Supply, statistics: Statistics, *, presume: bool = False) -> None:
         self._supply = supply
+        self._presume = presume
         self._statistics = statistics
         self._policy = supply.policy
         self._domains: Mapping[NormalizedName, Domain] = {}
@@ -116,7 +131,7 @@ class _Search:
                 return self._run(bridge, watch)
             except Restart:
                 self._statistics.restarts += 1
-                if self._supply.reading.needs:
+                if self._supply.reading.needs and not self._presume:
                     return None
                 if watch.culprit is not None:
                     # after everything that it turned away, and after what was put off before
@@ -189,7 +204,8 @@ def _collect(supply: Supply, mapping: Mapping[str, Candidate]) -> Solved | None:
     for candidate in reached.values():
         nodes.setdefault(candidate.project, []).append(candidate)
     raised = supply.judge.raised.items()
-    warnings = [f"the marker {text!r} was taken as not applicable: {reason}" for text, reason in raised]
+    warnings = [f"the override {o} replaces nothing: nobody asks for it" for o in supply.unused_overrides()]
+    warnings += [f"the marker {text!r} was taken as not applicable: {reason}" for text, reason in raised]
     pins = []
     for project in sorted(nodes):
         pool = supply.pool(project)

@@ -8,12 +8,12 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 
 from .candidates import Candidate, Pool, requires_python_admits
-from .dependencies import MarkerJudge, dependencies_of
+from .dependencies import Dependency, MarkerJudge, dependencies_of
 from .edges import UNUSABLE, Edge, SpecifierFlags
 from .names import NormalizedName
-from .policy import Policy
+from .policy import Policy, Rules
 from .reading import Reading
-from .requirement import Requirement
+from .requirement import Override, Requirement
 from .target import Target
 
 __all__ = ["Supply"]
@@ -33,6 +33,8 @@ class Supply:
         *,
         roots: Sequence[Requirement],
         constraints: Sequence[Requirement] = (),
+        overrides: Sequence[Override] = (),
+        excludes: Iterable[NormalizedName] = (),
         preferences: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         self.reading = reading
@@ -53,17 +55,18 @@ class Supply:
             if self.judge.holds(requirement.marker):
                 edge = Edge(requirement.project, "", requirement.specifier, str(requirement), requirement.origin)
                 self.constraints.setdefault(requirement.project, []).append(edge)
+        self._overrides: dict[tuple[str | None, str], list[Override]] = {}
+        for override in overrides:
+            self._overrides.setdefault((override.parent, override.requirement.project), []).append(override)
+        self._used: set[Override] = set()
+        self._excludes = frozenset(excludes)
         #: What the user asks for on this target, one edge for each node.
         self.roots: list[Edge] = []
         for requirement in roots:
             if self.judge.holds(requirement.marker):
-                self.roots += _split(
-                    requirement.project,
-                    requirement.extras,
-                    requirement.specifier,
-                    _without_marker(requirement),
-                    requirement.origin,
-                )
+                extras, text = requirement.extras, _without_marker(requirement)
+                dependency = Dependency(requirement.project, extras, requirement.specifier, text)
+                self.roots += self._split(dependency, None, requirement.origin)
         reading.load({edge.project for edge in self.roots})
 
     # ---- pools
@@ -82,9 +85,14 @@ class Supply:
         except KeyError:
             pass
         page = self.reading.page(project)
-        pool = None if page is None else Pool(page, self.target, self.policy, self.admits_python)
+        pool = None if page is None else Pool(page, self.target, self._rules_for(project), self.admits_python)
         self._pools[project] = pool
         return pool
+
+    def _rules_for(self, project: NormalizedName) -> Rules:
+        asked = [edge for edge in self.roots if edge.project == project]
+        named = any(edge.specifier.prereleases for edge in asked)
+        return self.policy.rules_for(project, direct=bool(asked), named=named)
 
     def preferred(self, pool: Pool) -> tuple[int, str] | None:
         """Return (rank, provider) of the existing pin of a project, where it still is there to be taken."""
@@ -164,6 +172,14 @@ class Supply:
         """Return whether what *candidate* requires was asked for before."""
         return candidate in self._edges
 
+    def known_edges(self) -> Mapping[Candidate, Sequence[Edge]]:
+        """Return what was asked for so far, by candidate."""
+        return self._edges
+
+    def known_pool(self, project: NormalizedName) -> Pool | None:
+        """Return the pool of *project* where it was asked for before and is known."""
+        return self._pools.get(project)
+
     def edges_of(self, candidate: Candidate) -> list[Edge]:
         """Ask for what *candidate* requires on the target."""
         edges = self._edges.get(candidate)
@@ -171,12 +187,17 @@ class Supply:
             edges = self._edges[candidate] = list(self._find_edges(candidate))
         return edges
 
+    @staticmethod
+    def edge_to_base(candidate: Candidate) -> Edge:
+        """Return the edge from an extra's node to the very candidate of its base."""
+        text = f"{candidate.project}=={candidate.version}"
+        exact = (candidate.rank, candidate.provider)
+        return Edge(candidate.project, "", SpecifierSet(), text, str(candidate), exact=exact)
+
     def _find_edges(self, candidate: Candidate) -> Iterator[Edge]:
         origin = str(candidate)
         if candidate.extra:
-            text = f"{candidate.project}=={candidate.version}"
-            exact = (candidate.rank, candidate.provider)
-            yield Edge(candidate.project, "", SpecifierSet(), text, origin, exact=exact)
+            yield self.edge_to_base(candidate)
         pool = self.pool(candidate.project)
         if pool is None or candidate.row < 0:
             return
@@ -190,21 +211,44 @@ class Supply:
             dependencies, problem = dependencies_of(lines, candidate.extra, self.judge)
             self.reading.load({d.project for d in dependencies})
             for dependency in dependencies:
-                yield from _split(dependency.project, dependency.extras, dependency.specifier, dependency.text, origin)
+                yield from self._split(dependency, candidate.project, origin)
         if problem is not None:
             unusable = Edge(candidate.project, "", SpecifierSet(), problem, origin)
             unusable.key = UNUSABLE
             yield unusable
 
+    def _split(self, dependency: Dependency, parent: NormalizedName | None, origin: str) -> Iterator[Edge]:
+        """Yield an edge to the base and one to each extra's node: an extra's specifier binds the base, too.
 
-def _split(
-    project: NormalizedName, extras: Iterable[str], specifier: SpecifierSet, text: str, origin: str
-) -> list[Edge]:
-    """Return an edge to the base and one to each extra's node: an extra's specifier binds the base, too."""
-    return [
-        Edge(project, "", specifier, text, origin),
-        *(Edge(project, extra, specifier, text, origin) for extra in extras),
-    ]
+        Overrides and excludes take effect here.
+
+        :param parent: who asks; None for the user.
+        """
+        project, extras = dependency.project, dependency.extras
+        if project in self._excludes:
+            return
+        overrides = self._overrides.get((parent, project)) if parent else None
+        overrides = overrides or self._overrides.get((None, project))
+        if overrides is None:
+            stated = [(extras, dependency.specifier, dependency.text)]
+        else:
+            self._used.update(overrides)
+            stated = [
+                (
+                    tuple(sorted({*extras, *o.requirement.extras})),
+                    o.requirement.specifier,
+                    f"{_without_marker(o.requirement)}",
+                )
+                for o in overrides
+                if self.judge.holds(o.requirement.marker)
+            ]
+        for some, specifier, text in stated:
+            for extra in ("", *some):
+                yield Edge(project, extra, specifier, text, origin)
+
+    def unused_overrides(self) -> list[Override]:
+        """Return the overrides that replaced nothing so far."""
+        return [o for overrides in self._overrides.values() for o in overrides if o not in self._used]
 
 
 def _without_marker(requirement: Requirement) -> str:

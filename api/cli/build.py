@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from .asking import asking_options
 from .expressions import expression_file
 from .locks import lock_for
-from .options import asking_options, catalog_options, output_options
+from .options import catalog_options, output_options
 
 
 @click.command(epilog="Example: mach build -r requirements.txt && result/bin/python -c 'import requests'")

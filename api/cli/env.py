@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from .asking import Asking, asking_options
 from .console import Console
 from .files import unwritable, write_text
 from .locks import note_result
-from .options import LOCK_NAME, Asking, asking_options, catalog_options, output_options, read_lock_file
+from .options import LOCK_NAME, catalog_options, output_options, read_lock_file
 
 
 @click.command(epilog="Example: mach env ./python -r requirements.txt && nix-build ./python -A env")
@@ -29,7 +30,12 @@ def env(folder: Path, **values: Any) -> None:
     asking.note_choices()
     console = Console.current()
     locked = lock_request(
-        asking.asked, asking.catalog, console.notices(), old=read_lock_file(folder / LOCK_NAME), nixpkgs=asking.nixpkgs
+        asking.asked,
+        asking.catalog,
+        console.notices(),
+        old=read_lock_file(folder / LOCK_NAME),
+        near=asking.near,
+        nixpkgs=asking.nixpkgs,
     )
     note_result(locked)
     texts = {LOCK_NAME: locked.text, **render_folder(locked.lock), **asking.asked.to_files()}

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from .options import asking_options, catalog_options, output_options, write_output
+from .asking import asking_options
+from .options import catalog_options, output_options, write_output
 
 
 @click.command(epilog="Example: mach gen -r requirements.txt -o python.nix && nix-build python.nix -A env")

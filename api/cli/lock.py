@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
+from .asking import Asking, asking_options
 from .console import Console
 from .options import (
-    Asking,
-    asking_options,
     catalog_options,
     output_options,
     read_lock_file,
@@ -72,6 +71,7 @@ def lock(
         console.notices(),
         old=old,
         upgrade=Upgrade(everything=upgrade, projects=projects),
+        near=asking.near,
         nixpkgs=asking.nixpkgs,
     )
     text = locked.text

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from .asking import RESOLVING, Asking
 from .console import Console
-from .options import RESOLVING, Asking, read_lock_file, read_lock_or_refuse
+from .options import read_lock_file, read_lock_or_refuse
 
 if TYPE_CHECKING:
     from api.service import Locked
@@ -31,7 +32,12 @@ def lock_for(lock_file: str | None, values: dict[str, Any]) -> Locked:
     # a lock lies beside a file; one in the current folder has nothing to do with arguments
     old = read_lock_file(asking.lock_path) if asking.files else None
     locked = lock_request(
-        asked=asking.asked, catalog=asking.catalog, notices=Console.current().notices(), old=old, nixpkgs=asking.nixpkgs
+        asked=asking.asked,
+        catalog=asking.catalog,
+        notices=Console.current().notices(),
+        old=old,
+        near=asking.near,
+        nixpkgs=asking.nixpkgs,
     )
     console = Console.current()
     if locked.reused:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,15 +11,12 @@ import click
 from .console import Console, discard_output
 
 if TYPE_CHECKING:
-    from api.asking import Asked
     from api.service import CatalogChoices
-    from resolver.lock import Lock, Nixpkgs
+    from resolver.lock import Lock
 
 __all__ = [
     "LOCK_NAME",
-    "RESOLVING",
-    "Asking",
-    "asking_options",
+    "apply_options",
     "catalog_options",
     "make_catalog_choices",
     "output_options",
@@ -30,19 +26,12 @@ __all__ = [
 ]
 
 LOCK_NAME = "mach.lock"
-#: Parameters that say what to resolve and from what.
-RESOLVING = frozenset(
-    {
-        *("requirements", "files", "constraint_files", "index_url", "extra_index_urls"),
-        *("python", "systems", "providers", "prefer", "pre", "as_of"),
-        *("nixpkgs_source", "nixpkgs_sha256", "snapshot", "refresh"),
-    }
-)
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _apply(options: list[Callable[[F], F]]) -> Callable[[F], F]:
+def apply_options(options: list[Callable[[F], F]]) -> Callable[[F], F]:
+    """Return a decorator that adds *options* in their order."""
+
     def decorate(function: F) -> F:
         for option in reversed(options):
             function = option(function)
@@ -89,7 +78,7 @@ def output_options(*, json: bool = False) -> Callable[[F], F]:
         options.append(
             click.option("--json", "as_json", is_flag=True, callback=_json, help="Print one JSON document on stdout.")
         )
-    return _apply(options)
+    return apply_options(options)
 
 
 def catalog_options(*, fetching: bool = True) -> Callable[[F], F]:
@@ -118,7 +107,7 @@ def catalog_options(*, fetching: bool = True) -> Callable[[F], F]:
                 help="Ask again for pages that are older.",
             ),
         ]
-    return _apply(options)
+    return apply_options(options)
 
 
 def make_catalog_choices(values: dict[str, Any]) -> CatalogChoices:
@@ -138,110 +127,6 @@ def make_catalog_choices(values: dict[str, Any]) -> CatalogChoices:
         offline=values.pop("offline"),
         max_age=-1 if refresh else max_age,
     )
-
-
-def asking_options(function: F) -> F:
-    """Add everything that makes a request: requirements, ``-r``, indexes, targets, providers, nixpkgs."""
-    options: list[Any] = [
-        click.argument("requirements", nargs=-1, metavar="[REQUIREMENT]..."),
-        click.option(
-            "-r",
-            "--requirement",
-            "files",
-            multiple=True,
-            metavar="FILE",
-            help="Read a requirements file; - is standard input. Repeatable.",
-        ),
-        click.option(
-            "-c", "--constraint", "constraint_files", multiple=True, metavar="FILE", help="Read a constraints file."
-        ),
-        click.option("--python", metavar="X.Y[.Z]", help="Python to resolve for.  [default: 3.13]"),
-        click.option(
-            "--platform",
-            "systems",
-            multiple=True,
-            metavar="SYSTEM",
-            help="Nix system to resolve for, x86_64-linux; repeatable.  [default: this machine's]",
-        ),
-        click.option(
-            "--providers",
-            multiple=True,
-            metavar="LIST",
-            help="Providers in order, `wheel,sdist`; `numpy=wheel` for one project. Repeatable.",
-        ),
-        click.option(
-            "--prefer",
-            metavar="WHAT",
-            default="provider",
-            show_default=True,
-            help="`provider`: earlier providers before newer versions; `newest`: the other way round.",
-        ),
-        click.option("--pre", is_flag=True, help="Pre-releases count like stable releases."),
-        click.option("--as-of", metavar="DATE", help="Only files uploaded before this UTC date or time."),
-        click.option("--index-url", "-i", metavar="URL", help="The index.  [default: pip's configuration]"),
-        click.option(
-            "--extra-index-url", "extra_index_urls", multiple=True, metavar="URL", help="An index that goes before it."
-        ),
-        click.option(
-            "--nixpkgs",
-            "nixpkgs_source",
-            metavar="REV|FILE",
-            help="Pin nixpkgs: a revision, or a flake.lock or npins sources.json that pins one.",
-        ),
-        click.option("--nixpkgs-sha256", metavar="HASH", help="Hash of that revision's unpacked archive."),
-    ]
-    decorate: Callable[[F], F] = _apply(options)
-    return decorate(function)
-
-
-@dataclass(slots=True, kw_only=True)
-class Asking:
-    """The options of :func:`asking_options` and of the catalog, taken apart."""
-
-    asked: Asked
-    catalog: CatalogChoices
-    nixpkgs: Nixpkgs | None
-    files: tuple[str, ...]
-    lock_path: Path
-    """Where the lock lies that belongs to the request: beside the first file, else in the current folder."""
-
-    @classmethod
-    def take(cls, values: dict[str, Any]) -> Asking:
-        """Take the options out of *values*; files are read here."""
-        from api.asking import Choices, ask
-
-        from .files import STDIN, make_reader, read_nixpkgs
-
-        catalog = make_catalog_choices(values)
-        files: tuple[str, ...] = values.pop("files")
-        named = tuple(file for file in files if file != "-")
-        read = make_reader()
-        asked = ask(
-            arguments=values.pop("requirements"),
-            files=named,
-            texts={STDIN: read("-", "command line")} if "-" in files else {},
-            constraint_files=values.pop("constraint_files"),
-            choices=Choices(
-                python=values.pop("python"),
-                systems=values.pop("systems"),
-                providers=values.pop("providers"),
-                prefer=values.pop("prefer"),
-                pre=values.pop("pre"),
-                as_of=values.pop("as_of"),
-                index_url=values.pop("index_url"),
-                extra_index_urls=values.pop("extra_index_urls"),
-            ),
-            read=read,
-        )
-        nixpkgs = read_nixpkgs(values.pop("nixpkgs_source"), values.pop("nixpkgs_sha256"))
-        folder = Path(named[0]).parent if named else Path()
-        return cls(asked=asked, catalog=catalog, nixpkgs=nixpkgs, files=named, lock_path=folder / LOCK_NAME)
-
-    def note_choices(self) -> None:
-        """Say on stderr what was chosen without being asked for."""
-        console = Console.current()
-        request = self.asked.request
-        console.note(f"resolving for Python {request.python} on {', '.join(request.systems)}")
 
 
 def read_lock_file(path: Path) -> Lock | None:

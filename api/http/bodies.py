@@ -23,13 +23,22 @@ class ResolveBody(BaseModel):
     requirements: str | list[Annotated[str, StringConstraints(max_length=100_000)]]
     """The text of a requirements.txt, or its lines."""
     constraints: str | list[Annotated[str, StringConstraints(max_length=100_000)]] = ""
-    python: _Word | None = None
+    python: _Word | list[_Word] = Field(default_factory=list)
     platforms: list[_Word] = Field(default_factory=list)
     """Nix system names; by default the server's own."""
     providers: list[_Word] = Field(default_factory=list)
     prefer: _Word = "provider"
     pre: bool = False
-    as_of: _Word | None = None
+    prerelease: list[_Word] = Field(default_factory=list)
+    """``MODE`` or ``NAME=MODE``."""
+    resolution: _Word = "highest"
+    as_of: _Word | list[_Word] = Field(default_factory=list)
+    """``DATE`` or ``NAME=DATE``."""
+    overrides: list[Annotated[str, StringConstraints(max_length=10_000)]] = Field(default_factory=list)
+    excludes: list[_Word] = Field(default_factory=list)
+    no_build: list[_Word] = Field(default_factory=list)
+    no_binary: list[_Word] = Field(default_factory=list)
+    require_hashes: bool = False
     snapshot: _Word | None = None
 
     def texts(self) -> dict[str, str]:
@@ -44,13 +53,24 @@ class ResolveBody(BaseModel):
     def choices(self) -> Choices:
         """Return the options that the body gives."""
         return Choices(
-            python=self.python,
+            pythons=_several(self.python),
             systems=tuple(self.platforms),
             providers=tuple(self.providers),
             prefer=self.prefer,
             pre=self.pre,
-            as_of=self.as_of,
+            prerelease=tuple(self.prerelease),
+            resolution=self.resolution,
+            as_of=_several(self.as_of),
+            overrides=tuple(self.overrides),
+            excludes=tuple(self.excludes),
+            no_build=tuple(self.no_build),
+            no_binary=tuple(self.no_binary),
+            require_hashes=self.require_hashes,
         )
+
+
+def _several(value: str | list[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _joined(lines: str | list[str]) -> str:

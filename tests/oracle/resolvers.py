@@ -57,7 +57,7 @@ class Setting:
 
 def ask_for(requirements: Sequence[str], setting: Setting, prefer: str) -> Asked:
     """Return *requirements* as the command line would ask for them under *setting*."""
-    choices = Choices(python=setting.python, systems=(setting.system,), prefer=prefer, index_url=setting.index)
+    choices = Choices(pythons=(setting.python,), systems=(setting.system,), prefer=prefer, index_url=setting.index)
     return ask(arguments=requirements, choices=choices, read=None)
 
 

@@ -24,7 +24,7 @@ def ask(*lines: str, **options: Any) -> Request:
         text, *hashes = line.split(" --hash=")
         requirements.append(parse_requirement(text, f"requirements.txt:{number}", hashes=tuple(hashes)))
     return Request(
-        requirements=tuple(requirements), **{"python": "3.11.9", "systems": SYSTEMS, "indexes": (), **options}
+        requirements=tuple(requirements), **{"pythons": ("3.11.9",), "systems": SYSTEMS, "indexes": (), **options}
     )
 
 
@@ -41,7 +41,7 @@ def test_a_lock_answers_the_request_that_it_was_made_for() -> None:
     [
         ask("ping>=0.1,<2", "Requests[SOCKS]"),
         ask("requests[socks]", "ping", "colorama; sys_platform == 'win32'"),
-        ask("requests[socks]", "ping", python="3.11.2"),
+        ask("requests[socks]", "ping", pythons=("3.11.2",)),
         ask("requests[socks]", "ping", prefer="newest", indexes=("https://elsewhere.example/",)),
         ask("requests[socks]", "ping", constraints=(parse_requirement("numpy<1", "constraints.txt:1"),)),
         ask("requests[socks]", "ping", "ping; python_full_version === 'x' or os_name >= 'posix'"),
@@ -94,13 +94,13 @@ def test_a_lock_answers_other_words_for_what_it_holds(request_: Request) -> None
             "x86_64-linux: idna 3.7 is locked from the provider wheel, which is not allowed",
         ),
         (
-            ask("requests[socks]", "ping", python="3.12.1"),
+            ask("requests[socks]", "ping", pythons=("3.12.1",)),
             "x86_64-linux: it was resolved for Python 3.11.9 and holds from 3.11.0 to below 3.12, not for 3.12.1",
         ),
         (ask("requests[socks]", "ping", systems=(*SYSTEMS, "aarch64-darwin")), "it has no target aarch64-darwin"),
         (ask("requests[socks]", "ping", systems=("x86_64-linux",)), "the target aarch64-linux is not asked for"),
         (
-            ask("requests[socks]", "ping", as_of=1_700_000_000),
+            ask("requests[socks]", "ping", as_of={"_default": 1_700_000_000}),
             "it was resolved without --as-of, and 2023-11-14T22:13:20Z is asked for",
         ),
         (
@@ -120,21 +120,21 @@ def test_a_marker_is_judged_for_each_target() -> None:
 
 
 def test_an_earlier_date_is_not_met_and_a_later_one_is() -> None:
-    made = replace(web_lock(), request=request_to_json(replace(ASKED, as_of=1_700_000_000)))
-    assert check_lock(made, replace(ASKED, as_of=1_700_000_000)) == []
-    assert check_lock(made, replace(ASKED, as_of=1_700_000_001)) == []
+    made = replace(web_lock(), request=request_to_json(replace(ASKED, as_of={"_default": 1_700_000_000})))
+    assert check_lock(made, replace(ASKED, as_of={"_default": 1_700_000_000})) == []
+    assert check_lock(made, replace(ASKED, as_of={"_default": 1_700_000_001})) == []
     assert check_lock(made, ASKED) == []
-    assert check_lock(made, replace(ASKED, as_of=1_600_000_000)) == [
+    assert check_lock(made, replace(ASKED, as_of={"_default": 1_600_000_000})) == [
         "it was resolved as of 2023-11-14T22:13:20Z, and 2020-09-13T12:26:40Z is asked for"
     ]
 
 
 def test_a_pre_release_stays_only_while_it_is_let_in() -> None:
-    asked = ask("new", prereleases=True, systems=("x86_64-linux",))
+    asked = ask("new", prerelease={"_default": "allow"}, systems=("x86_64-linux",))
     made = replace(lock(target(pin("new==2.0rc1"), roots={"new": ("new",)})), request=request_to_json(asked))
     assert check_lock(made, asked) == []
-    assert check_lock(made, replace(asked, prereleases=False)) == [
-        "x86_64-linux: new 2.0rc1 is a pre-release that --pre let in"
+    assert check_lock(made, replace(asked, prerelease={"_default": "if-necessary"})) == [
+        "it was resolved with other values of --prerelease"
     ]
 
 

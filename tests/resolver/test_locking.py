@@ -12,7 +12,7 @@ from tests.support.memory import INDEX, MemoryCatalog
 
 
 def ask(*texts, constraints=(), **options):
-    options = {"python": "3.11.9", "systems": ("x86_64-linux",), "indexes": (INDEX,), "providers": ()} | options
+    options = {"pythons": ("3.11.9",), "systems": ("x86_64-linux",), "indexes": (INDEX,), "providers": ()} | options
     return Request(
         requirements=tuple(parse_requirement(t, f"requirements.txt:{n}") for n, t in enumerate(texts, 1)),
         constraints=tuple(parse_requirement(t, f"constraints.txt:{n}") for n, t in enumerate(constraints, 1)),
@@ -89,7 +89,7 @@ def test_a_prerelease_only_where_nothing_stable_fits():
     assert pins(ask("a", "b"), catalog) == {"a": "1.0 wheel", "b": "1.0b1 wheel"}
     assert pins(ask("a>=1.0rc1"), catalog) == {"a": "1.0 wheel"}
     assert pins(ask("a>=2.0rc1"), catalog) == {"a": "2.0rc1 wheel"}
-    assert pins(ask("a", prereleases=True), catalog) == {"a": "2.0rc1 wheel"}
+    assert pins(ask("a", prerelease={"_default": "allow"}), catalog) == {"a": "2.0rc1 wheel"}
     assert pins(ask("c", "d"), catalog) == {"a": "1.0 wheel", "c": "1.1a1 wheel", "d": "1 wheel"}
 
 
@@ -145,15 +145,15 @@ def test_constraints_bind_only_what_is_asked_for():
 
 def test_existing_pins_stay():
     catalog = MemoryCatalog({"a": {"1": [], "2": []}, "b": {"1": [], "2": []}})
-    old = {"x86_64-linux": {"a": ("1", "wheel")}}
+    old = {("x86_64-linux", "3.11"): {"a": ("1", "wheel")}}
     assert pins(ask("a", "b"), catalog, preferences=old) == {"a": "1 wheel", "b": "2 wheel"}
     assert pins(ask("a>1", "b"), catalog, preferences=old) == {"a": "2 wheel", "b": "2 wheel"}
 
 
 def test_as_of_leaves_later_files_out():
     catalog = MemoryCatalog({"a": {"1": {"upload": 100}, "2": {"upload": 200}, "3": {}}})
-    assert pins(ask("a", as_of=200), catalog) == {"a": "1 wheel"}
-    error = refusal(ask("a", as_of=50), catalog)
+    assert pins(ask("a", as_of={"_default": 200}), catalog) == {"a": "1 wheel"}
+    error = refusal(ask("a", as_of={"_default": 50}), catalog)
     assert error.code == "nothing-for-target"
     assert "2 versions: uploaded later than the date asked for" in error.context
 
@@ -249,4 +249,4 @@ def test_hashes_choose_the_file_and_a_wrong_one_stops():
 
 
 def _plain():
-    return {"python": "3.11.9", "systems": ("x86_64-linux",), "indexes": (INDEX,), "providers": parse_providers([])}
+    return {"pythons": ("3.11.9",), "systems": ("x86_64-linux",), "indexes": (INDEX,), "providers": parse_providers([])}

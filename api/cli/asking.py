@@ -1,0 +1,204 @@
+"""The options that make a request, and what they make together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .console import Console
+from .options import LOCK_NAME, apply_options, make_catalog_choices, read_lock_or_refuse
+
+if TYPE_CHECKING:
+    from api.asking import Asked
+    from api.service import CatalogChoices
+    from resolver.lock import Lock, Nixpkgs
+
+__all__ = ["RESOLVING", "Asking", "asking_options"]
+
+#: Parameters that say what to resolve and from what.
+RESOLVING = frozenset(
+    {
+        *("requirements", "files", "constraint_files", "index_url", "extra_index_urls"),
+        *("pythons", "systems", "providers", "provider", "prefer", "prerelease", "pre", "resolution", "as_of"),
+        *("overrides", "excludes", "no_build", "no_binary", "require_hashes", "near"),
+        *("nixpkgs_source", "nixpkgs_sha256", "snapshot", "refresh"),
+    }
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def asking_options(function: F) -> F:
+    """Add everything that makes a request: requirements, ``-r``, indexes, targets, providers, nixpkgs."""
+    options: list[Any] = [
+        click.argument("requirements", nargs=-1, metavar="[REQUIREMENT]..."),
+        click.option(
+            "-r",
+            "--requirement",
+            "files",
+            multiple=True,
+            metavar="FILE",
+            help="Read a requirements file; - is standard input. Repeatable.",
+        ),
+        click.option(
+            "-c", "--constraint", "constraint_files", multiple=True, metavar="FILE", help="Read a constraints file."
+        ),
+        click.option(
+            "--python",
+            "pythons",
+            multiple=True,
+            metavar="X.Y[.Z]",
+            help="Python to resolve for; repeatable.  [default: 3.13]",
+        ),
+        click.option(
+            "--platform",
+            "systems",
+            multiple=True,
+            metavar="SYSTEM",
+            help="Nix system to resolve for, x86_64-linux; repeatable.  [default: this machine's]",
+        ),
+        click.option(
+            "--providers",
+            multiple=True,
+            metavar="LIST",
+            help="Providers in order, `wheel,sdist`; `numpy=wheel` for one project. Repeatable.",
+        ),
+        click.option("--provider", "provider", multiple=True, metavar="NAME=LIST", help="Providers of one project."),
+        click.option(
+            "--prefer",
+            metavar="WHAT",
+            default="provider",
+            show_default=True,
+            help="`provider`: earlier providers before newer versions; `newest`: the other way round; "
+            "`balanced`: earlier providers where they are about as fresh.",
+        ),
+        click.option(
+            "--prerelease",
+            multiple=True,
+            metavar="MODE",
+            help="`if-necessary` (the default), `allow`, `disallow`, `explicit`; NAME=MODE for one project.",
+        ),
+        click.option("--pre", is_flag=True, help="The same as --prerelease allow."),
+        click.option(
+            "--resolution",
+            metavar="WHICH",
+            default="highest",
+            show_default=True,
+            help="`highest`, `lowest`, or `lowest-direct`: the lowest of what you ask for yourself.",
+        ),
+        click.option(
+            "--as-of",
+            multiple=True,
+            metavar="DATE",
+            help="Only files uploaded before this UTC date or time; NAME=DATE for one project.",
+        ),
+        click.option(
+            "--override",
+            "overrides",
+            multiple=True,
+            metavar="REQUIREMENT",
+            help="Replaces every requirement for its project; PARENT:REQUIREMENT those of one project.",
+        ),
+        click.option("--exclude", "excludes", multiple=True, metavar="NAME", help="Leave a dependency out everywhere."),
+        click.option(
+            "--no-build",
+            multiple=True,
+            is_flag=False,
+            flag_value=":all:",
+            metavar="[NAME]",
+            help="Take no sdist, of NAME or of anything.",
+        ),
+        click.option(
+            "--no-binary",
+            multiple=True,
+            is_flag=False,
+            flag_value=":all:",
+            metavar="[NAME]",
+            help="Take no wheel, of NAME or of anything.",
+        ),
+        click.option("--require-hashes", is_flag=True, help="Every requirement needs a --hash that its file has."),
+        click.option("--near", metavar="LOCK", help="Prefer the versions of this lock, whatever its platform."),
+        click.option("--index-url", "-i", metavar="URL", help="The index.  [default: pip's configuration]"),
+        click.option(
+            "--extra-index-url", "extra_index_urls", multiple=True, metavar="URL", help="An index that goes before it."
+        ),
+        click.option(
+            "--nixpkgs",
+            "nixpkgs_source",
+            metavar="REV|FILE",
+            help="Pin nixpkgs: a revision, or a flake.lock or npins sources.json that pins one.",
+        ),
+        click.option("--nixpkgs-sha256", metavar="HASH", help="Hash of that revision's unpacked archive."),
+    ]
+    decorate: Callable[[F], F] = apply_options(options)
+    return decorate(function)
+
+
+@dataclass(slots=True, kw_only=True)
+class Asking:
+    """The options of :func:`asking_options` and of the catalog, taken apart."""
+
+    asked: Asked
+    catalog: CatalogChoices
+    nixpkgs: Nixpkgs | None
+    near: Lock | None
+    files: tuple[str, ...]
+    lock_path: Path
+    """Where the lock lies that belongs to the request: beside the first file, else in the current folder."""
+
+    @classmethod
+    def take(cls, values: dict[str, Any]) -> Asking:
+        """Take the options out of *values*; files are read here."""
+        from api.asking import Choices, ask
+
+        from .files import STDIN, make_reader, read_nixpkgs
+
+        catalog = make_catalog_choices(values)
+        files: tuple[str, ...] = values.pop("files")
+        named = tuple(file for file in files if file != "-")
+        read = make_reader()
+        asked = ask(
+            arguments=values.pop("requirements"),
+            files=named,
+            texts={STDIN: read("-", "command line")} if "-" in files else {},
+            constraint_files=values.pop("constraint_files"),
+            choices=Choices(
+                pythons=values.pop("pythons"),
+                systems=values.pop("systems"),
+                providers=(*values.pop("providers"), *values.pop("provider")),
+                prefer=values.pop("prefer"),
+                prerelease=values.pop("prerelease"),
+                pre=values.pop("pre"),
+                resolution=values.pop("resolution"),
+                as_of=values.pop("as_of"),
+                overrides=values.pop("overrides"),
+                excludes=values.pop("excludes"),
+                no_build=values.pop("no_build"),
+                no_binary=values.pop("no_binary"),
+                require_hashes=values.pop("require_hashes"),
+                index_url=values.pop("index_url"),
+                extra_index_urls=values.pop("extra_index_urls"),
+            ),
+            read=read,
+        )
+        nixpkgs = read_nixpkgs(values.pop("nixpkgs_source"), values.pop("nixpkgs_sha256"))
+        near = values.pop("near")
+        folder = Path(named[0]).parent if named else Path()
+        return cls(
+            asked=asked,
+            catalog=catalog,
+            nixpkgs=nixpkgs,
+            near=None if near is None else read_lock_or_refuse(near),
+            files=named,
+            lock_path=folder / LOCK_NAME,
+        )
+
+    def note_choices(self) -> None:
+        """Say on stderr what was chosen without being asked for."""
+        console = Console.current()
+        request = self.asked.request
+        console.note(f"resolving for Python {', '.join(request.pythons)} on {', '.join(request.systems)}")
