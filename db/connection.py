@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 #: Raised with every change of :mod:`db.schema`; revision ``0001`` of the migrations makes version 1.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 #: How long a writer waits for another one, in seconds.
 BUSY_SECONDS = 30
 

@@ -234,11 +234,7 @@ def test_a_pruned_page_is_built_again_from_the_facts(catalog: CatalogHandle):
     with catalog.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM page")
     after = read(catalog)
-    assert (list(after.versions), [list(r) for r in after.files], after.digest) == (
-        before.versions,
-        before.files,
-        before.digest,
-    )
+    assert (list(after.versions), list(after.files), after.digest) == (before.versions, before.files, before.digest)
 
 
 def test_the_serial_of_an_index_is_kept(catalog: CatalogHandle):
