@@ -21,6 +21,7 @@ class AnchorPage(HTMLParser):
     :ivar version: the page's ``pypi:repository-version``, if any.
     :ivar is_html: whether anything on the page is an HTML element.
     :ivar ended: whether the page has its ``</html>``.
+    :ivar is_interactive: whether it has forms, frames, scripts or sends elsewhere, as a login page does.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class AnchorPage(HTMLParser):
         self.version: str | None = None
         self.is_html = False
         self.ended = False
+        self.is_interactive = False
         self._open: dict[str, str] | None = None
         self._text: list[str] = []
 
@@ -46,6 +48,10 @@ class AnchorPage(HTMLParser):
             given = dict(attrs)
             if given.get("name") == "pypi:repository-version" and self.version is None:
                 self.version = given.get("content")
+            if (given.get("http-equiv") or "").lower() == "refresh":
+                self.is_interactive = True
+        elif tag in ("form", "frame", "iframe", "script"):
+            self.is_interactive = True
 
     def handle_endtag(self, tag: str) -> None:
         """End an anchor or the page."""

@@ -16,6 +16,8 @@ __all__ = ["CoreMetadata", "UnusableMetadata", "parse_core_metadata"]
 DECIDING = frozenset({"requires-dist", "provides-extra", "requires-python"})
 _MOST_LINES = 20_000
 _LONGEST_LINE = 65_536
+#: A greater major version must not be read (core metadata, "Metadata-Version").
+_NEWEST_MAJOR = 2
 
 
 class UnusableMetadata(Exception):
@@ -66,6 +68,9 @@ def parse_core_metadata(data: bytes, *, project: NormalizedName, version: Versio
             raise UnusableMetadata(f"its metadata is that of {name[:100]!r}")
         if version is not None and Version(stated) != version:
             raise UnusableMetadata(f"its metadata is that of version {stated[:100]!r}")
+        metadata_version = Version(raw.get("metadata_version") or "1.0")
+        if metadata_version.major > _NEWEST_MAJOR:
+            raise UnusableMetadata(f"its metadata is of version {str(metadata_version)[:40]}, newer than mach reads")
         requires = raw.get("requires_dist") or []
         extras = raw.get("provides_extra") or []
         python = raw.get("requires_python")
@@ -75,7 +80,7 @@ def parse_core_metadata(data: bytes, *, project: NormalizedName, version: Versio
             if len(check_text(text)) > _LONGEST_LINE:
                 raise UnusableMetadata(f"its metadata has a line longer than {_LONGEST_LINE} characters")
         return CoreMetadata(
-            metadata_version=Version(raw.get("metadata_version") or "1.0"),
+            metadata_version=metadata_version,
             requires_dist=tuple(requires),
             provides_extra=tuple(extras),
             requires_python=python or None,

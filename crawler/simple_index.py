@@ -237,6 +237,9 @@ def _read_html(answer: Answer, project: NormalizedName) -> tuple[list[Link], str
         raise _garbage(answer, project, "it ends before its </html>")
     if page.version is not None:
         _check_version(answer, project, page.version)
+    elif page.is_interactive and not page.links:
+        # taken for the page of a project without files, it would be believed and kept
+        raise _garbage(answer, project, "it has no links and wants something else: a login or a network's own page")
     base = answer.url
     if page.base is not None:
         try:

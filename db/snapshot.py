@@ -125,9 +125,10 @@ def resolve_snapshot(catalog: CatalogHandle, text: str) -> int:
 
     :raises InputError: ``unknown-snapshot``, ``ambiguous-snapshot``.
     """
-    named = catalog.connection.rows("SELECT generation FROM snapshot_name WHERE name = ?", (text,))
-    if named:
-        return int(named[0][0])
+    if _NAME.fullmatch(text):  # anything else names none, and NUL or a lone surrogate breaks the drivers
+        named = catalog.connection.rows("SELECT generation FROM snapshot_name WHERE name = ?", (text,))
+        if named:
+            return int(named[0][0])
     match = _PREFIX.fullmatch(text)
     if match is not None:
         found: dict[str, int] = {}
