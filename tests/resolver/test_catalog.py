@@ -34,6 +34,7 @@ def test_a_page_comes_back_as_it_was(
         pythons=pythons,
         files=files,
         depsets=[depset],
+        tags=["py3-none-any"],
         unusable=[["a", "b"]],
     )
     again = decode_page(encode_page(page))
