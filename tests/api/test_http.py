@@ -26,6 +26,7 @@ def operator(world: World, tmp_path_factory: pytest.TempPathFactory) -> Machine:
     home = tmp_path_factory.mktemp("operator")
     machine = Machine(home=home, index_url=world.url, environ={"OPERATORS_SECRET": SECRET})
     machine.write("secret.txt", f"{SECRET}\n")
+    machine.mach("crawl", "idna", "-q")
     return machine
 
 
@@ -94,10 +95,10 @@ def test_everything_that_may_be_asked_for(service: httpx.Client, operator: Machi
 def test_parallel_requests_on_an_empty_catalog_get_the_same_bytes(machine: Machine) -> None:
     with machine.serve() as url, httpx.Client(base_url=url, timeout=120) as client:
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda _: resolve(client, "httpie\nblack\n"), range(8)))
+            answers = list(pool.map(lambda _: resolve(client, "requests[socks]\nrich\n"), range(8)))
         assert {answer.status_code for answer in answers} == {200}
         assert len({answer.content for answer in answers}) == 1
-    assert machine.mach("lock", "httpie", "black", "--offline", "-o", "-").stdout == answers[0].text
+    assert machine.mach("lock", "requests[socks]", "rich", "--offline", "-o", "-").stdout == answers[0].text
     assert machine.mach("db", "verify", "--json").json == {"intact": True}
 
 

@@ -11,6 +11,7 @@ from api.asking import this_system
 from tests.e2e.machines import Machine
 from tests.support.dists import make_wheel
 from tests.support.index import FakeIndex
+from tests.support.world import World
 
 PYTHON = ("--python", "3.11.9")
 REV = "0123456789abcdef0123456789abcdef01234567"
@@ -134,7 +135,8 @@ def test_upgrade_package_moves_one_project_and_keeps_the_rest(aged: Machine) -> 
 # ---- choices
 
 
-def test_one_lock_holds_several_platforms(machine: Machine) -> None:
+def test_one_lock_holds_several_platforms(machine: Machine, world: World) -> None:
+    world.require("numpy")
     systems = ("x86_64-linux", "aarch64-linux", "aarch64-darwin")
     words = [word for system in systems for word in ("--platform", system)]
     machine.mach("lock", "numpy<2", "requests", *words, *PYTHON)

@@ -18,6 +18,7 @@ PLATFORMS = ("--platform", "x86_64-linux", "--platform", "aarch64-darwin")
 @pytest.fixture(scope="module")
 def locked(world: World, tmp_path_factory: pytest.TempPathFactory) -> Machine:
     """A machine with a lock for two platforms; tests only read it."""
+    world.require("numpy")
     machine = Machine(home=tmp_path_factory.mktemp("locked"), index_url=world.url)
     machine.mach("lock", "requests[socks]<2.32", "numpy<2", *PLATFORMS, "--python", "3.11.9")
     return machine

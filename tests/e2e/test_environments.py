@@ -102,7 +102,9 @@ def test_the_real_wheels_run_from_the_store(nix_store: NixStore, tmp_path: Path,
     machine = Machine(
         home=tmp_path, index_url=read_index_settings().indexes[-1], environ={**nix_store.env(), **passed_on}
     )
-    machine.mach("lock", request_, "--python", host_version())
+    asked = ("lock", request_, "--python", host_version())
+    machine.mach(*asked)
+    assert machine.mach(*asked, "--offline", "-o", "-").stdout == machine.read("mach.lock")
     env = Path(machine.process("build", "--lock", "mach.lock").stdout.strip())
     (program, *words), start = PROGRAMS[request_]
     assert run(env / "bin" / program, *words).startswith(start)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,16 @@ def test_a_whole_catalog_moves_to_another_machine_and_engine(
 
 
 # ---- catalogs that were filled otherwise
+
+
+def test_processes_that_fill_one_catalog_together_agree(stocked: FakeIndex, new_machine: NewMachine) -> None:
+    alone, shared = new_machine(stocked), new_machine(stocked)
+    requests = ("httpie", "requests[socks]", "rich", "httpie")
+    with ThreadPoolExecutor(len(requests)) as pool:
+        words = [("lock", request, *PYTHON, "-o", "-", "-q") for request in requests]
+        answers = [outcome.stdout for outcome in pool.map(lambda asked: shared.process(*asked), words)]
+    assert answers == [lock(alone, request) for request in requests]
+    assert shared.mach("db", "verify", "--json").json == {"intact": True}
 
 
 def test_the_order_of_filling_and_other_projects_change_nothing(stocked: FakeIndex, new_machine: NewMachine) -> None:
