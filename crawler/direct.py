@@ -1,0 +1,179 @@
+"""Facts of direct references: what the artifact at a URL, or a commit of a git repository, says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from db.facts import Fact, FileFact, MetadataFact, PageFact, UnchangedFact
+from resolver.direct import DIRECT, Reference, archive_project, parse_reference
+from resolver.errors import InputError, MachError, NoSolution, Unavailable
+from resolver.names import NormalizedName
+from resolver.requirements_options import redact
+
+from .client import Client
+from .core_metadata import UnusableMetadata
+from .git_checkout import checked_out, find_commit
+from .metadata import TAKES_A_BUILD, fetch_metadata
+from .nar import hash_nar
+from .source_tree import SourceMetadata, read_tree
+
+__all__ = ["fetch_direct", "is_fixed", "mismatch", "refuse_source"]
+
+
+def is_fixed(index: str) -> bool:
+    """Return whether what the reference with the identity *index* means can never change: a hash or commit names it."""
+    reference = parse_reference(index.removeprefix(DIRECT))
+    return reference.sha256 is not None or reference.commit is not None
+
+
+def fetch_direct(
+    client: Client,
+    index: str,
+    project: NormalizedName,
+    *,
+    now: int,
+    known: FileFact | None = None,
+    etag: str | None = None,
+) -> list[Fact]:
+    """Return the facts of one reference: its page, which lists one file, and that file's metadata.
+
+    A checkout is listed as a file as well: its URL names the commit, its SHA-256 is that of its NAR.
+
+    :param index: identity of the reference: ``direct:`` and its normal form; a URL or a repository.
+    :param project: the project that it has to provide.
+    :param now: UTC seconds since 1970.
+    :param known: the file that the catalog lists for it; where it is still that one, only freshness is answered.
+    :param etag: the validator that its server gave with that file.
+    :raises Unavailable: ``reference-unreachable``, ``hash-mismatch``, and what :mod:`crawler.git_checkout` raises.
+    :raises InputError: ``unknown-revision``, ``reference-mismatch``.
+    :raises NoSolution: ``metadata-takes-a-build``.
+    """
+    reference = parse_reference(index.removeprefix(DIRECT))
+    if reference.kind == "vcs":
+        return _from_repository(reference, index, project, now, known)
+    return _from_url(client, reference, index, project, now, known, etag)
+
+
+def _from_url(
+    client: Client,
+    reference: Reference,
+    index: str,
+    project: NormalizedName,
+    now: int,
+    known: FileFact | None,
+    etag: str | None,
+) -> list[Fact]:
+    filename = unquote(urlsplit(reference.location).path.rpartition("/")[2])
+    stated, _ = archive_project(filename)
+    if stated != project:
+        raise mismatch(project, stated, reference)
+    file = FileFact(filename=filename, url=reference.location, sha256=reference.sha256)
+    try:
+        found = _find_etag(client, reference.location, filename)
+        if known is not None and etag is not None and found == etag:
+            return [UnchangedFact(index=index, project=project, checked_at=now)]
+        metadata: MetadataFact = fetch_metadata(client, file, index, project, whole=True)
+    except Unavailable as error:
+        raise _unreachable(project, reference, error) from error
+    file = replace(file, sha256=reference.sha256 or metadata.sha256)
+    return [
+        PageFact(index=index, project=project, files=(file,), checked_at=now, etag=found),
+        replace(metadata, sha256=None),
+    ]
+
+
+def _find_etag(client: Client, url: str, filename: str) -> str | None:
+    """Return the validator of the file at *url* without reading the file; None where its server gives none."""
+    with client.stream(url, what=filename, headers={"Accept-Encoding": "identity"}) as response:
+        tag = response.headers.get("ETag", "")
+    return tag if response.status_code == 200 and tag.startswith('"') and tag.isprintable() else None
+
+
+def _unreachable(project: NormalizedName, reference: Reference, error: Unavailable) -> Unavailable:
+    if error.code == "hash-mismatch":
+        return Unavailable(
+            "hash-mismatch",
+            f"the file that {project} is asked for from does not have the hash that was given",
+            context=[f"at {redact(str(reference))}", *error.context[1:]],
+            hint="find out which of the two is right before you change the hash",
+        )
+    if error.code == "no-temporary-space":
+        return error
+    return Unavailable(
+        "reference-unreachable",
+        f"{project} cannot be fetched from {redact(reference.location)}",
+        context=[error.message.replace("the index", "its server"), *error.context[1:]],
+        hint="check the URL and the network; what was fetched once is known with --offline",
+    )
+
+
+def _from_repository(
+    reference: Reference, index: str, project: NormalizedName, now: int, known: FileFact | None
+) -> list[Fact]:
+    commit = find_commit(reference)
+    url = str(replace(reference, revision=commit))
+    if known is not None and known.url == url:
+        return [UnchangedFact(index=index, project=project, checked_at=now)]
+    with checked_out(reference, commit) as folder:
+        try:
+            nar_hash = hash_nar(folder)
+            found = read_tree(_below(folder, reference))
+        except UnusableMetadata as error:
+            raise refuse_source(project, reference, str(error)) from error
+        except (OSError, ValueError) as error:
+            raise refuse_source(project, reference, f"it cannot be read: {error}") from error
+    if found.project != project:
+        raise mismatch(project, found.project, reference)
+    file = FileFact(filename=source_name(found), url=url, sha256=nar_hash)
+    metadata = MetadataFact(
+        index=index,
+        project=project,
+        filename=file.filename,
+        source="pyproject",
+        requires_dist=found.requires_dist,
+        provides_extra=found.provides_extra,
+        requires_python=found.requires_python,
+    )
+    return [PageFact(index=index, project=project, files=(file,), checked_at=now), metadata]
+
+
+def _below(folder: Path, reference: Reference) -> Path:
+    """Return the project's folder in a checkout, which no link may lead out of."""
+    path = folder
+    for part in filter(None, reference.subdirectory.split("/")):
+        path = path / part
+        if path.is_symlink() or not path.is_dir():
+            raise UnusableMetadata(f"it has no folder {reference.subdirectory!r}")
+    return path
+
+
+def source_name(found: SourceMetadata) -> str:
+    """Return the file name that stands for a source tree (PEP 625)."""
+    return f"{found.project.replace('-', '_')}-{found.version}.tar.gz"
+
+
+def mismatch(project: str, found: str, reference: Reference) -> InputError:
+    """Return the error for a reference that provides another project than it is named for."""
+    return InputError(
+        "reference-mismatch",
+        f"{project} is asked for from {redact(str(reference))}, and that is {found}",
+        hint=f"write {found} @ … , or check the address",
+    )
+
+
+def refuse_source(project: str, reference: Reference, reason: str) -> MachError:
+    """Return the error for a source tree that states nothing usable; *reason* is a sentence."""
+    if reason == TAKES_A_BUILD:
+        return NoSolution(
+            "metadata-takes-a-build",
+            f"{project} from {redact(str(reference))} cannot be used: {reason}",
+            hint="state name, version and dependencies in [project] of its pyproject.toml, none of them dynamic, "
+            "or name a wheel",
+        )
+    return InputError(
+        "unusable-reference",
+        f"{project} from {redact(str(reference))} cannot be used: {reason}",
+        hint="check the address, its revision and its #subdirectory=",
+    )

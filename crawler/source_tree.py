@@ -1,0 +1,156 @@
+"""What a source tree states of its project without being built: a static [project] table (PEP 621) or PKG-INFO."""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement
+from packaging.requirements import Requirement as Pep508
+from packaging.version import InvalidVersion, Version
+
+from db.facts import check_text
+from resolver.names import NormalizedName, normalize_project
+
+from .core_metadata import CoreMetadata, UnusableMetadata, parse_core_metadata
+from .metadata import TAKES_A_BUILD
+
+__all__ = ["SourceMetadata", "parse_pyproject", "read_tree"]
+
+_LARGEST = 4 << 20
+#: Keys of [project] that decide what a release needs.
+_DECIDING = frozenset({"version", "dependencies", "optional-dependencies", "requires-python"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceMetadata:
+    """What a source tree states."""
+
+    project: NormalizedName
+    version: str
+    """Normalised (PEP 440)."""
+    requires_dist: tuple[str, ...]
+    provides_extra: tuple[str, ...]
+    requires_python: str | None
+
+
+def read_tree(folder: Path) -> SourceMetadata:
+    """Return what the source tree in *folder* states; nothing in it is run.
+
+    :raises UnusableMetadata: where it is no Python project, or its metadata takes a build.
+    :raises OSError: where it cannot be read.
+    """
+    data = _read(folder / "pyproject.toml")
+    found = None if data is None else parse_pyproject(data)
+    if found is not None:
+        return found
+    info = _read(folder / "PKG-INFO")
+    if info is not None and (found := _from_pkg_info(info)) is not None:
+        return found
+    if data is None and not (folder / "setup.py").is_file() and not (folder / "setup.cfg").is_file():
+        raise UnusableMetadata("it holds no Python project: there is no pyproject.toml and no setup.py")
+    raise UnusableMetadata(TAKES_A_BUILD)
+
+
+def _read(path: Path) -> bytes | None:
+    """Return the content of a plain file: a link in a stranger's tree may lead anywhere."""
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise UnusableMetadata(f"its {path.name} is not a plain file")
+    except FileNotFoundError:
+        return None
+    with path.open("rb") as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise UnusableMetadata(f"its {path.name} is larger than {_LARGEST} bytes")
+    return data
+
+
+def parse_pyproject(data: bytes) -> SourceMetadata | None:
+    """Return what a static [project] table states; None where there is none, or where it takes a build.
+
+    :raises UnusableMetadata: where it is broken.
+    """
+    try:
+        document = tomllib.loads(data.decode())
+    except (ValueError, RecursionError) as error:
+        raise UnusableMetadata(f"its pyproject.toml does not parse ({type(error).__name__})") from error
+    table = document.get("project")
+    if table is None:
+        return None
+    try:
+        if not isinstance(table, dict):
+            raise TypeError("project is not a table")
+        dynamic = _texts(table.get("dynamic", []))
+        if _DECIDING & set(dynamic) or "version" not in table:
+            return None
+        extras = table.get("optional-dependencies", {})
+        if not isinstance(extras, dict):
+            raise TypeError("project.optional-dependencies is not a table")
+        requires = [_requirement(text, None) for text in _texts(table.get("dependencies", []))]
+        for extra, texts in extras.items():
+            requires += [_requirement(text, _name(extra)) for text in _texts(texts)]
+        python = table.get("requires-python")
+        return SourceMetadata(
+            project=_name(table.get("name")),
+            version=str(Version(_text(table["version"]))),
+            requires_dist=tuple(requires),
+            provides_extra=tuple(_name(extra) for extra in extras),
+            requires_python=None if python is None else _text(python),
+        )
+    except (TypeError, InvalidVersion, InvalidRequirement, ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise UnusableMetadata(f"its pyproject.toml has a [project] that does not parse: {reason}") from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value or len(value) > 65_536:
+        raise TypeError("a text is missing in project")
+    return check_text(value)
+
+
+def _texts(value: Any) -> list[str]:
+    if not isinstance(value, list) or len(value) > 20_000:
+        raise TypeError("a list is missing in project")
+    return [_text(item) for item in value]
+
+
+def _name(value: Any) -> NormalizedName:
+    return normalize_project(_text(value))
+
+
+def _requirement(text: str, extra: str | None) -> str:
+    """Return a Requires-Dist line: the requirement, under the marker of its extra (PEP 621)."""
+    parsed = Pep508(text)
+    if extra is None:
+        return str(parsed)
+    marker = f"({parsed.marker}) and " if parsed.marker is not None else ""
+    parsed.marker = None
+    return f'{parsed} ; {marker}extra == "{extra}"'
+
+
+def _from_pkg_info(data: bytes) -> SourceMetadata | None:
+    name = version = ""
+    for line in data.decode("utf-8", "replace").split("\n\n")[0].splitlines():
+        key, _, value = line.partition(":")
+        if key.lower() == "name":
+            name = value.strip()
+        elif key.lower() == "version":
+            version = value.strip()
+    try:
+        project, stated = normalize_project(name), str(Version(version))
+    except ValueError as error:
+        raise UnusableMetadata("its PKG-INFO gives no name and version") from error
+    metadata: CoreMetadata = parse_core_metadata(data, project=project, version=None)
+    if not metadata.is_static:
+        return None
+    return SourceMetadata(
+        project=project,
+        version=stated,
+        requires_dist=metadata.requires_dist,
+        provides_extra=metadata.provides_extra,
+        requires_python=metadata.requires_python,
+    )
