@@ -10,6 +10,7 @@ from resolvelib import AbstractProvider, BaseReporter
 
 from .candidates import Candidate, Pool
 from .edges import UNUSABLE, Edge
+from .limits import Limits
 from .names import NormalizedName
 from .statistics import Statistics
 from .supply import Supply
@@ -34,14 +35,21 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
 
     :param domains: what arc consistency left of some projects.
     :param late: projects that are decided after the others, the higher the later.
+    :param limits: which providers projects may come from; None: all that the policy allows.
     """
 
     def __init__(
-        self, supply: Supply, *, domains: Mapping[NormalizedName, Domain], late: Mapping[NormalizedName, int]
+        self,
+        supply: Supply,
+        *,
+        domains: Mapping[NormalizedName, Domain],
+        late: Mapping[NormalizedName, int],
+        limits: Limits | None = None,
     ) -> None:
         self.supply = supply
         self._domains = domains
         self._late = late
+        self._limits = limits
         #: Current pins: the mapping of resolvelib's newest state.
         self.pins: Mapping[str, Candidate] = {}
         #: The requirements of the conflict that is being resolved, in the complete mode; empty otherwise.
@@ -124,6 +132,7 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
         provider_of_base = next((edge.exact[1] for edge in edges if edge.exact is not None), None)
         yanked, preferred = supply.yanked(pool), supply.preferred(pool)
         domain = self._domains.get(first.project)
+        allowed = pool.providers if self._limits is None else self._limits.allowed(pool)
         usable = pool.available(supply.admitted(pool, edges), yanked)
         if preferred is not None and not usable >> preferred[0] & 1:
             preferred = None
@@ -131,7 +140,7 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
         def generate() -> Iterator[Candidate]:
             base = self.pins.get(str(first.project)) if first.extra else None
             for rank, provider in pool.ordered(usable, yanked, preferred):
-                if provider_of_base is not None and provider != provider_of_base:
+                if provider not in allowed or (provider_of_base is not None and provider != provider_of_base):
                     continue
                 if domain is not None and not domain.get(provider, 0) >> rank & 1:
                     continue

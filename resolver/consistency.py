@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from .bridge import Domain
 from .candidates import Candidate, Pool
 from .edges import UNUSABLE, Edge
+from .limits import Limits
 from .names import NormalizedName
 from .supply import Supply
 
@@ -33,8 +34,11 @@ class Consistency:
     :ivar emptied: a project of every solution that has no live version left: there is no solution.
     """
 
-    def __init__(self, supply: Supply, first: Iterable[NormalizedName], budget: int) -> None:
+    def __init__(
+        self, supply: Supply, first: Iterable[NormalizedName], budget: int, limits: Limits | None = None
+    ) -> None:
         self._supply = supply
+        self._limits = limits
         self._budget = budget
         self._first = list(first)
         self.domains: dict[NormalizedName, dict[str, int]] = {}
@@ -97,7 +101,10 @@ class Consistency:
     def _eligible(self, pool: Pool) -> dict[str, int]:
         yanked = self._supply.yanked(pool)
         mask = self._supply.admitted(pool, ())
-        return {p: (pool.masks[p] | (pool.yanked[p] & yanked)) & mask for p in pool.providers}
+        allowed = pool.providers if self._limits is None else self._limits.allowed(pool)
+        return {
+            p: (pool.masks[p] | (pool.yanked[p] & yanked)) & mask if p in allowed else 0 for p in pool.providers
+        }
 
     def _narrow(self, project: NormalizedName, allowed: Mapping[str, int], edges: Iterable[Edge]) -> None:
         domain = self._domain(project)

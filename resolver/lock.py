@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,10 @@ __all__ = [
     "BuildClosure",
     "Lock",
     "LockTarget",
+    "Locked",
     "LockedArtifact",
+    "LockedCheckout",
+    "LockedPath",
     "Nixpkgs",
     "Pin",
     "digest_closure",
@@ -47,6 +51,39 @@ class LockedArtifact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockedCheckout:
+    """Identity of a commit of a git repository: what Nix fetches, whole, without ``.git`` and submodules."""
+
+    url: str
+    """Of the repository: https, http, ssh or file."""
+    commit: str
+    """40 hexadecimal digits."""
+    nar_sha256: str
+    """64 hexadecimal digits; in the lock ``nar-hash``, as Nix writes it (``sha256-…``)."""
+    subdirectory: str = ""
+    """The project's folder in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedPath:
+    """Identity of a folder, wheel or sdist on the user's disk: what Nix copies."""
+
+    path: str
+    """Absolute, or relative to the folder of the lock and beginning with ``.``."""
+    states: str
+    """``sha256:…`` over what it said of itself: another one asks for a new lock."""
+    filename: str = ""
+    """Of a wheel or an sdist; empty for a folder."""
+    sha256: str | None = None
+    """Of a wheel or an sdist, 64 hexadecimal digits."""
+    editable: bool = False
+    """A shell takes the working tree."""
+
+
+Locked = LockedArtifact | LockedCheckout | LockedPath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
     """One project at one version from one provider."""
 
@@ -56,13 +93,17 @@ class Pin:
     provider: str
     """``wheel`` or ``sdist``."""
     extras: tuple[str, ...] = ()
-    artifact: LockedArtifact
+    artifact: Locked
     dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Normalised project -> the requirements (PEP 508, markers removed) that hold on this target."""
     build: str | None = None
     """Digest of the build closure; sdists only."""
     passed_over: str | None = None
     """A newer version that the provider order passed over, ``2.4.0 (sdist)``."""
+    direct: str | None = None
+    """The direct reference that provides it, in normal form; None where an index does."""
+    fallback: str | None = None
+    """Why it does not come from its best provider, ``from wheel: no version of it fits the other pins``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +165,23 @@ class Lock:
     lock_version: str = LOCK_VERSION
 
 
-def _artifact_to_json(artifact: LockedArtifact) -> dict[str, Any]:
-    value: dict[str, Any] = {
+def _artifact_to_json(artifact: Locked) -> dict[str, Any]:
+    value: dict[str, Any]
+    if isinstance(artifact, LockedCheckout):
+        value = {
+            "type": "vcs",
+            "vcs": "git",
+            "url": artifact.url,
+            "commit": artifact.commit,
+            "nar-hash": "sha256-" + b64encode(bytes.fromhex(artifact.nar_sha256)).decode(),
+        }
+        return value | ({"subdirectory": artifact.subdirectory} if artifact.subdirectory else {})
+    if isinstance(artifact, LockedPath):
+        value = {"type": "path", "path": artifact.path, "states": artifact.states}
+        if artifact.filename:
+            value |= {"filename": artifact.filename, "sha256": artifact.sha256}
+        return value | ({"editable": True} if artifact.editable else {})
+    value = {
         "type": "url",
         "filename": artifact.filename,
         "url": artifact.url,
@@ -148,8 +204,12 @@ def _pin_to_json(pin: Pin) -> dict[str, Any]:
         value["extras"] = list(pin.extras)
     if pin.build is not None:
         value["build"] = pin.build
+    if pin.direct is not None:
+        value["direct"] = pin.direct
     if pin.passed_over is not None:
         value["passed-over"] = pin.passed_over
+    if pin.fallback is not None:
+        value["fallback"] = pin.fallback
     return value
 
 

@@ -248,7 +248,7 @@ class _Reader:
         return tuple(sorted(pins, key=lambda pin: pin.name))
 
     def pin(self, value: object, where: str, closures: Mapping[str, BuildClosure] | None) -> Pin:
-        given = self.keys(value, where, "name version provider artifact dependencies", "extras build passed-over")
+        given = self.keys(value, where, "name version provider artifact dependencies", "extras build passed-over fallback")
         name = read_project(given["name"], f"{where}.name")
         version = read_version(given["version"], f"{where}.version")
         provider = given["provider"]
@@ -261,6 +261,7 @@ class _Reader:
         if list(extras) != sorted(set(extras)):
             raise Invalid(f"{where}.extras", "they must be sorted and stand once each")
         build, passed_over = given.get("build"), given.get("passed-over")
+        fallback = given.get("fallback")
         if provider == "sdist" and (not isinstance(build, str) or closures is None or build not in closures):
             raise Invalid(f"{where}.build", f"{shown(build)} does not name one of the lock's build-closures")
         if provider == "wheel" and build is not None:
@@ -274,6 +275,7 @@ class _Reader:
             dependencies=read_edges(given["dependencies"], f"{where}.dependencies"),
             build=build,
             passed_over=None if passed_over is None else read_text(passed_over, f"{where}.passed-over"),
+            fallback=None if fallback is None else read_text(fallback, f"{where}.fallback"),
         )
 
     def tool(self, name: str, value: object, where: str) -> LockedArtifact:

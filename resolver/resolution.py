@@ -15,6 +15,7 @@ from .candidates import Candidate, Pool
 from .catalog import METADATA, Page
 from .consistency import Consistency
 from .edges import Edge
+from .limits import Limits
 from .names import NormalizedName, normalize_extra
 from .statistics import Statistics
 from .supply import Supply
@@ -38,6 +39,8 @@ class ResolvedPin:
     """Rows of the page that provide it on the target, best first."""
     dependencies: Mapping[str, tuple[str, ...]]
     passed_over: str | None
+    fallback: str | None = None
+    """Why it does not come from its best provider, ``from wheel: …``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,7 @@ class Failure:
     supply: Supply
 
 
-def solve(supply: Supply, statistics: Statistics) -> Solved | Failure | None:
+def solve(supply: Supply, statistics: Statistics, limits: Limits | None = None) -> Solved | Failure | None:
     """Search for pins that meet the roots of *supply*.
 
     Stages, each a remedy for what the one before cannot do:
@@ -77,10 +80,11 @@ def solve(supply: Supply, statistics: Statistics) -> Solved | Failure | None:
        over nothing (resolvelib 1.2.1 alone is not sound; its issue 206).
 
     :param statistics: is counted up.
+    :param limits: which providers projects may come from; None: all that the policy allows.
     :return: the solution, why there is none, or None where facts are missing: they stand
         in :attr:`Reading.needs` then.
     """
-    search = _Search(supply, statistics)
+    search = _Search(supply, statistics, limits=limits)
     outcome = search.fast()
     if outcome is None and not supply.reading.needs:
         statistics.complete += 1
@@ -105,8 +109,11 @@ class _Search:
     :param presume: go on where facts are missing.
     """
 
-    def __init__(self, supply: Supply, statistics: Statistics, *, presume: bool = False) -> None:
+    def __init__(
+        self, supply: Supply, statistics: Statistics, *, limits: Limits | None = None, presume: bool = False
+    ) -> None:
         self._supply = supply
+        self._limits = limits
         self._presume = presume
         self._statistics = statistics
         self._policy = supply.policy
@@ -158,7 +165,7 @@ class _Search:
             return Failure(gave_up=True, causes=causes, supply=self._supply)
 
     def _bridge(self) -> Bridge:
-        return Bridge(self._supply, domains=self._domains, late=self._late)
+        return Bridge(self._supply, domains=self._domains, late=self._late, limits=self._limits)
 
     def _run(self, bridge: Bridge, watch: Watch) -> Solved | None:
         search: Any = resolvelib.Resolution(bridge, watch)
@@ -172,7 +179,7 @@ class _Search:
         return _collect(self._supply, state.mapping)
 
     def _make_consistent(self, involved: Iterable[NormalizedName]) -> Failure | None:
-        consistency = Consistency(self._supply, involved, self._policy.consistency_facts)
+        consistency = Consistency(self._supply, involved, self._policy.consistency_facts, self._limits)
         self._domains = consistency.run()
         self._statistics.pruned += consistency.pruned
         if consistency.emptied is None:

@@ -139,6 +139,7 @@ def _pins(draw: st.DrawFn, builds: list[str]) -> tuple[Pin, ...]:
                 dependencies=edges,
                 build=build,
                 passed_over=draw(st.none() | st.just("99.0 (sdist)")),
+                fallback=draw(st.none() | st.just("from wheel: no version of it fits the other pins")),
             )
         )
     return tuple(made)
