@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -168,6 +169,18 @@ class CatalogHandle:
             self._local = threading.local()
             if self._engine is not None:
                 self._engine.dispose()
+                self._fold_log()
+
+    def _fold_log(self) -> None:
+        """Put what SQLite keeps in its log into the file itself, so that a copy of the file alone is whole."""
+        if self.location.file is None:
+            return
+        import sqlite3
+
+        # where others are busy or the disk is full, the log stays beside the file: nothing is lost
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(self.location.file)) as log:
+            log.execute("PRAGMA busy_timeout = 0")
+            log.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @property
     def connection(self) -> Connection:
@@ -280,6 +293,12 @@ def _schema_version(handle: CatalogHandle) -> int | None:
     file = handle.location.file
     if file is not None:
         with translate_errors(handle.location):
+            if file.exists() and not file.is_file():
+                raise DataError(
+                    "catalog-unwritable",
+                    f"the catalog {handle.location} is a folder, a device or a pipe, and no file",
+                    hint="name a file with --db",
+                )
             if not file.exists() or file.stat().st_size == 0:
                 return None
             # SQLite takes some other small files for empty databases, and would write over them.

@@ -182,7 +182,7 @@ def pin(catalog: CatalogHandle, name: str, snapshot: str | None = None, *, repla
             raise InputError(
                 "snapshot-name-taken",
                 f"{name!r} already names the snapshot {known.snapshot}",
-                hint="choose another name, or ask for it to be replaced",
+                hint="choose another name, or take it away from that one with --replace",
             )
         connection.execute(table.delete().where(table.c.name == name))
         connection.execute(table.insert().values(name=name, snapshot=wanted, generation=number))

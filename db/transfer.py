@@ -97,6 +97,11 @@ def _not_covered(what: str, index: str) -> DataError:
 def _write(file: Path, header: Header, states: Iterable[ProjectState]) -> None:
     part: str | None = None
     try:
+        if file.exists() and not file.is_file():
+            # a device or a pipe is written to; a rename would put a file in its place
+            with file.open("wb") as stream:
+                write_states(stream, header, states)
+            return
         handle, part = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.absolute().parent)
         with os.fdopen(handle, "wb") as stream:
             write_states(stream, header, states)
