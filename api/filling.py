@@ -12,10 +12,12 @@ from resolver.catalog import MetadataNeed, PageNeed
 from resolver.errors import DataError, MachError, Unavailable
 from resolver.locking import Locking
 from resolver.names import NormalizedName
+from resolver.statistics import Statistics
 
 from .notices import Notices
 
 if TYPE_CHECKING:
+    from crawler.client import Client
     from crawler.fill import Request as FetchRequest
     from crawler.settings import IndexSettings
     from db.facts import Fact, MetadataFact, PageFact
@@ -39,6 +41,7 @@ class Filling:
     :ivar max_age: seconds; older pages that a run reads are revalidated, each once.
     :ivar offline: nothing is ever fetched.
     :ivar generation: the state to read, None for the newest.
+    :ivar statistics: counted up.
     """
 
     handle: CatalogHandle
@@ -48,6 +51,8 @@ class Filling:
     max_age: int = DEFAULT_MAX_AGE
     generation: int | None = None
     clock: Callable[[], float] = time.time
+    statistics: Statistics = field(default_factory=Statistics)
+    _client: Client | None = None
     _checked: set[tuple[str, NormalizedName]] = field(default_factory=set)
 
     def run(self, attempt: Callable[[Reader], Locking], ahead: Callable[[], Ahead] | None = None) -> Locking:
@@ -62,10 +67,14 @@ class Filling:
         """
         for _ in range(_MOST_RUNS):
             reader = self.handle.reader(self.generation)
+            began = time.perf_counter()
             outcome = attempt(reader)
+            self.statistics.runs += 1
+            self.statistics.seconds_resolving += time.perf_counter() - began
             if outcome.needs:
                 if self.offline:
                     raise _not_covered(outcome, reader)
+                self.statistics.needed += len(outcome.needs)
                 self._fetch_needs(outcome, reader, ahead)
             elif self.offline or not self._revalidate(outcome):
                 return outcome
@@ -99,7 +108,6 @@ class Filling:
 
     def _fetch(self, requests: Iterable[FetchRequest], ahead: Ahead | None) -> Mapping[FetchRequest, MachError]:
         """Fetch and publish; return the errors. What arrived is kept whatever else fails."""
-        from crawler.client import Client, Manners
         from crawler.fill import fill
         from db.facts import AbsenceFact, PageFact
         from db.writer import publish
@@ -109,13 +117,29 @@ class Filling:
                 self._checked.add((fact.index, fact.project))
             self.notices.progress(done, total, "" if fact is None else fact.project)
 
-        with Client(self.settings(), Manners.interactive()) as client:
-            result = fill(requests, client=client, ahead=ahead, progress=tell)
+        began = time.perf_counter()
+        result = fill(requests, client=self._connect(), ahead=ahead, progress=tell)
         for skipped in result.skipped:
             self.notices.detail(str(skipped))
         if result.facts:
             publish(self.handle, result.facts)
+        self.statistics.fetched += len(result.facts)
+        self.statistics.seconds_fetching += time.perf_counter() - began
         return result.errors
+
+    def _connect(self) -> Client:
+        """Return the one client of this command: its connections stay open from batch to batch."""
+        if self._client is None:
+            from crawler.client import Client, Manners
+
+            self._client = Client(self.settings(), Manners.interactive())
+        return self._client
+
+    def close(self) -> None:
+        """Close the connections to indexes."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
     # ---- freshness
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,8 @@ def lock_request(
     nixpkgs = nixpkgs or (old.nixpkgs if old is not None else None)
     if old is not None and _still_good(old, request, catalog, upgrade, nixpkgs):
         return Locked(lock=old, reused=True)
-    with open_catalog(catalog.db, create=not _offline(catalog), readonly=_offline(catalog)) as handle:
+    with ExitStack() as stack:
+        handle = stack.enter_context(open_catalog(catalog.db, create=not _offline(catalog), readonly=_offline(catalog)))
         generation, snapshot = _snapshot(handle, catalog.snapshot)
         filling = Filling(
             handle=handle,
@@ -111,6 +113,7 @@ def lock_request(
             max_age=catalog.max_age,
             generation=generation,
         )
+        stack.callback(filling.close)
         upgrade = upgrade or Upgrade()
         preferences: dict[tuple[str, str], Mapping[str, tuple[str, str]]] = {}
         if near is not None:
@@ -120,7 +123,14 @@ def lock_request(
 
         def resolve(preferences: Preferences) -> Locking:
             def attempt(reader: Reader) -> Locking:
-                return make_lock(request, reader, preferences=preferences, nixpkgs=nixpkgs, snapshot=snapshot)
+                return make_lock(
+                    request,
+                    reader,
+                    preferences=preferences,
+                    nixpkgs=nixpkgs,
+                    snapshot=snapshot,
+                    statistics=filling.statistics,
+                )
 
             return filling.run(attempt, lambda: _foresight(request, handle))
 
@@ -129,6 +139,8 @@ def lock_request(
             # its own pins as preferences: so that the facts in the lock are those that anyone
             # who has the lock reads, whatever lock came before it
             outcome = resolve(preferences_of(outcome.lock))
+    filling.statistics.pages = len(outcome.reading.pages_asked())
+    filling.statistics.metadata = len(outcome.reading.metadata_asked())
     if outcome.failure is not None:
         raise outcome.failure
     assert outcome.lock is not None, "a run without needs and failure has a lock"

@@ -22,7 +22,20 @@ class Statistics:
     """Candidates that arc consistency took away."""
     complete: int = 0
     """Searches that had to be confirmed in the complete mode."""
+    pages: int = 0
+    """Project pages that the last run read."""
+    metadata: int = 0
+    """Files whose metadata the last run read."""
+    runs: int = 0
+    """How often the resolution was begun afresh, because facts were missing or too old."""
+    needed: int = 0
+    """Facts that were fetched because a run needed them."""
+    fetched: int = 0
+    """Facts that were fetched, those ahead of need included."""
+    seconds_resolving: float = 0.0
+    seconds_fetching: float = 0.0
+    """Fetching and storing."""
 
-    def to_json(self) -> dict[str, int]:
+    def to_json(self) -> dict[str, int | float]:
         """Return the counts by name."""
-        return {name: getattr(self, name) for name in sorted(self.__slots__)}
+        return {name: round(getattr(self, name), 3) for name in sorted(self.__slots__)}

@@ -32,6 +32,11 @@ RESOLVING = frozenset(
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def _stats(_: click.Context, __: click.Parameter, value: bool) -> bool:
+    Console.current().show_stats = value
+    return value
+
+
 def asking_options(function: F) -> F:
     """Add everything that makes a request: requirements, ``-r``, indexes, targets, providers, nixpkgs."""
     options: list[Any] = [
@@ -121,6 +126,13 @@ def asking_options(function: F) -> F:
             help="Take no wheel, of NAME or of anything.",
         ),
         click.option("--require-hashes", is_flag=True, help="Every requirement needs a --hash that its file has."),
+        click.option(
+            "--stats",
+            is_flag=True,
+            expose_value=False,
+            callback=_stats,
+            help="Tell what the resolution did, in numbers.",
+        ),
         click.option("--near", metavar="LOCK", help="Prefer the versions of this lock, whatever its platform."),
         click.option("--index-url", "-i", metavar="URL", help="The index.  [default: pip's configuration]"),
         click.option(

@@ -42,6 +42,7 @@ class Console:
         """-1 quiet, 0 plain, 1 and more: details."""
         self.json = False
         self.show_progress = True
+        self.show_stats = False
         terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._terminal = terminal
         self._colour = terminal and not os.environ.get("NO_COLOR")

@@ -70,5 +70,8 @@ def note_result(locked: Locked) -> None:
                 console.detail(
                     f"{pin.name} {pin.version} ({pin.provider}): the provider order passed over {pin.passed_over}"
                 )
+    if console.show_stats:
+        for name, value in locked.statistics.to_json().items():
+            console.line(f"{name.replace('_', ' '):<20} {value}")
     if locked.lock.nixpkgs is None:
         console.note("nixpkgs is not pinned: the expression takes the user's <nixpkgs>; pin it with --nixpkgs")
