@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .catalog import ID, Artifact, Catalog, MetadataNeed, PageNeed
+from .dependencies import MarkerJudge
 from .errors import DataError, InputError, NoSolution
 from .explain import explain
 from .interpreters import patch_interval
@@ -268,7 +269,7 @@ def _compose(
 
 
 def _target(run: _Run, target: Target, solved: Solved, build: str | None) -> LockTarget:
-    hashes = _hashes(run.request)
+    hashes = _hashes(run.request, target)
     interval = patch_interval(target.python, target.environment, markers=solved.markers, requires_python=solved.pythons)
     pins = tuple(run.pin(p, build=build, hashes=hashes) for p in solved.pins)
     return LockTarget(
@@ -281,11 +282,12 @@ def _target(run: _Run, target: Target, solved: Solved, build: str | None) -> Loc
     )
 
 
-def _hashes(request: Request) -> dict[str, frozenset[str]]:
-    """Return the hashes that the request gives for each project; several lines narrow each other."""
+def _hashes(request: Request, target: Target) -> dict[str, frozenset[str]]:
+    """Return the hashes that the request gives for each project on *target*; several lines narrow each other."""
     answer: dict[str, frozenset[str]] = {}
+    judge = MarkerJudge(target.environment)
     for requirement in (*request.requirements, *request.constraints):
-        if requirement.hashes:
+        if requirement.hashes and judge.holds(requirement.marker):
             given = frozenset(requirement.hashes)
             known = answer.get(requirement.project)
             answer[requirement.project] = given if known is None else known & given

@@ -117,8 +117,10 @@ class Supply:
         mask = self._yanked.get(project)
         if mask is None:
             mask = 0
-            for edge in self.roots:
-                if edge.project == project and self.flags(edge.specifier).pinned:
+            named = [edge for edge in self.roots if edge.project == project]
+            # constraints, too: they are the user's own, and the pins of a foreign lock
+            for edge in (*named, *self.constraints.get(project, ())):
+                if self.flags(edge.specifier).pinned:
                     mask |= pool.ranks.mask(edge.specifier)
             preferred = self.preferred(pool)
             if preferred is not None:
