@@ -133,6 +133,19 @@ class Pool:
             return "a pre-release, which is not allowed"
         return None
 
+    @property
+    def rules(self) -> Rules:
+        """What the policy says of the project."""
+        return self._rules
+
+    def uploaded_before(self, moment: int) -> int:
+        """Return the ranks that have a file uploaded before *moment*, in UTC seconds since 1970."""
+        mask = 0
+        for file in self.page.files:
+            if 0 <= file[UPLOAD] < moment:
+                mask |= 1 << file[RANK]
+        return mask
+
     def available(self, mask: int, yanked_allowed: int) -> int:
         """Return the ranks of *mask* that may be taken from an allowed provider.
 

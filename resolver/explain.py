@@ -5,56 +5,79 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .candidates import Pool
+from .conflict import Demand, Fix, Trouble
+from .core import find_core
 from .edges import UNUSABLE, Edge
 from .errors import NoSolution
+from .fixes import Retry, find_fixes
+from .lock_request import render_time
+from .names import NormalizedName
+from .reasons import describe, find_single, known_versions
+from .requirement import Request
 from .resolution import Failure
 from .supply import Supply
 from .target import Target
 
 __all__ = ["explain"]
 
+#: What a message shows at most; the details hold all of it.
+_MOST_DEMANDS, _MOST_STEPS, _MOST_FILTERED, _MOST_FIXES = 4, 5, 2, 3
 
-def explain(failure: Failure, target: Target) -> NoSolution:
+
+def explain(
+    failure: Failure,
+    target: Target,
+    *,
+    request: Request | None = None,
+    retry: Retry | None = None,
+    snapshot: str | None = None,
+) -> NoSolution:
     """Return the error that tells why *failure* has no solution on *target*.
 
     The outcomes are told apart by code: ``unknown-project``, ``no-such-version``,
     ``nothing-for-target``, ``conflict``, ``gave-up``.
+
+    :param request: what was asked for; with *retry*, fixes are looked for.
+    :param retry: solves a changed request.
+    :param snapshot: the snapshot's id, where the user named one.
     """
     supply = failure.supply
     if failure.gave_up:
-        return NoSolution(
-            "gave-up",
-            f"no answer was found within {supply.policy.rounds} rounds for {_place(target)}",
-            context=_lines(supply, failure.causes),
-            hint="state tighter versions for the projects named above, or split the request",
-            details={"rounds": supply.policy.rounds},
-        )
-    by_project: dict[str, list[Edge]] = {}
-    for edge in supply.roots:
-        by_project.setdefault(edge.project, []).append(edge)
-    for edges in by_project.values():
-        error = _single(supply, target, edges)
-        if error is not None:
-            return error
-    causes = list(failure.causes)
-    wanted = [edge for edge in causes if edge.key != UNUSABLE]
-    projects = {edge.project for edge in wanted}
-    if len(projects) == 1 and len(wanted) == len(causes):
-        error = _single(supply, target, wanted)
-        if error is not None:
-            return error
+        return _gave_up(failure, target)
+    trouble = describe(supply, find_single(supply) or find_core(failure))
+    fixes = () if request is None or retry is None else find_fixes(request, trouble, target, retry)
     return NoSolution(
-        "conflict",
-        f"the requirements contradict each other on {_place(target)}",
-        context=_lines(supply, causes),
-        hint="change or remove one of the requirements above",
-        details={"causes": [_cause(supply, edge) for edge in causes]},
+        trouble.code,
+        _message(supply, target, trouble),
+        context=_context(supply, trouble, fixes),
+        hint=_hint(trouble, fixes),
+        details={
+            "target": {"python": target.python, "system": target.system},
+            "providers": list(supply.policy.rules_for("").providers),
+            "as-of": {name: render_time(moment) for name, moment in sorted(supply.policy.as_of.items())},
+            "snapshot": snapshot,
+            **trouble.to_json(),
+            "fixes": [fix.to_json() for fix in fixes],
+        },
     )
 
 
-def _place(target: Target) -> str:
-    return f"Python {target.python}, {target.system}"
+def _gave_up(failure: Failure, target: Target) -> NoSolution:
+    supply = failure.supply
+    return NoSolution(
+        "gave-up",
+        f"no answer was found within {supply.policy.rounds} rounds for {_place(target)}",
+        context=[
+            *_last_conflict(supply, failure.causes),
+            "neither a solution nor a proof that there is none was found",
+        ],
+        hint="state tighter versions for the projects named above, or split the request",
+        details={
+            "rounds": supply.policy.rounds,
+            "target": {"python": target.python, "system": target.system},
+            "causes": [_cause(supply, edge) for edge in failure.causes],
+        },
+    )
 
 
 def _cause(supply: Supply, edge: Edge) -> dict[str, Any]:
@@ -66,7 +89,7 @@ def _cause(supply: Supply, edge: Edge) -> dict[str, Any]:
     }
 
 
-def _lines(supply: Supply, causes: Sequence[Edge]) -> list[str]:
+def _last_conflict(supply: Supply, causes: Sequence[Edge]) -> list[str]:
     lines = []
     for edge in causes:
         if edge.key == UNUSABLE:
@@ -77,64 +100,84 @@ def _lines(supply: Supply, causes: Sequence[Edge]) -> list[str]:
             line = f"{edge.origin} requires {edge.text}"
         if line not in lines:
             lines.append(line)
-    shown = lines[:12]
-    if len(lines) > len(shown):
-        shown.append(f"and {len(lines) - len(shown)} more")
+    return _first(lines, 10)
+
+
+def _first(lines: Sequence[str], most: int, more: str = "more") -> list[str]:
+    shown = list(lines[:most])
+    if len(lines) > most:
+        shown.append(f"and {len(lines) - most} {more}")
     return shown
 
 
-def _single(supply: Supply, target: Target, causes: Sequence[Edge]) -> NoSolution | None:
-    """Return the error where one project alone cannot be had as asked, or None where it can."""
-    edge = causes[0]
-    pool = supply.pool(edge.project)
-    if pool is None:
-        return None
-    asked = _lines(supply, causes)
-    texts = sorted({e.text for e in causes})
-    if pool.page.absent:
-        return NoSolution(
-            "unknown-project",
-            f"no index has a project named {edge.project!r}",
-            context=asked,
-            hint="check the spelling, or name the index that has it with --extra-index-url",
-            details={"project": edge.project, "causes": [_cause(supply, e) for e in causes]},
-        )
-    mask = supply.admitted(pool, causes)
-    if not mask:
-        if len(causes) > 1 and all(supply.admitted(pool, [e]) for e in causes):
-            return None
-        return NoSolution(
-            "no-such-version",
-            f"no known version of {edge.project} meets {' and '.join(texts)}",
-            context=[*asked, _known(pool)],
-            hint="ask for a version that exists, or get newer facts with --refresh",
-            details={"project": edge.project, "known": list(pool.page.versions[-5:])},
-        )
-    usable = pool.available(mask, supply.yanked(pool))
-    if usable:
-        return None
-    reasons = _reasons(pool, mask)
-    return NoSolution(
-        "nothing-for-target",
-        f"{edge.project} has nothing that meets {' and '.join(texts)} for {_place(target)}",
-        context=[*asked, *(f"{count} version{'s' if count > 1 else ''}: {why}" for why, count in reasons)],
-        hint="choose another --python, --platform or --providers, or ask for another version",
-        details={"project": edge.project, "filtered": dict(reasons)},
-    )
+def _place(target: Target) -> str:
+    return f"Python {target.python}, {target.system}"
 
 
-def _known(pool: Pool) -> str:
-    versions = pool.page.versions
-    if not versions:
-        return f"no usable file of {pool.page.project} is known"
-    stable = [v for r, v in enumerate(versions) if not pool.ranks.prereleases >> r & 1] or list(versions)
-    return f"{len(versions)} versions are known, the newest is {stable[-1]}"
+def _message(supply: Supply, target: Target, trouble: Trouble) -> str:
+    project = trouble.project
+    if trouble.code == "unknown-project":
+        return f"no index has a project named {project!r}"
+    if project is None:
+        providers = " or ".join(supply.policy.rules_for("").providers)
+        asked = [f"{'the constraint ' if d.kind == 'constraint' else ''}{d}" for d in trouble.core]
+        shown = _first(asked, _MOST_DEMANDS, "more of your requirements")
+        whole = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+        what = "cannot be had" if len(trouble.core) == 1 else "contradict each other"
+        return f"{whole} {what} on {_place(target)}, from {providers}"
+    wanted = " and ".join(_demanded(trouble, project)) or project
+    if trouble.code == "no-such-version":
+        return f"no known version of {project} meets {wanted}"
+    return f"{project} has nothing that meets {wanted} for {_place(target)}"
 
 
-def _reasons(pool: Pool, mask: int) -> list[tuple[str, int]]:
-    counts = [(why, (ranks & mask).bit_count()) for why, ranks in pool.rejected().items()]
-    yanked = 0
-    for ranks in pool.yanked.values():
-        yanked |= ranks & mask
-    counts.append(("yanked", yanked.bit_count()))
-    return sorted(((why, count) for why, count in counts if count), key=lambda item: (-item[1], item[0]))
+def _demanded(trouble: Trouble, project: str) -> list[str]:
+    """Return what is asked of *project*, the user's own requirements first."""
+    texts = dict.fromkeys(d.text for d in trouble.core if d.project == project)
+    for step in trouble.steps:
+        if step.on == project:
+            texts.update(dict.fromkeys(step.requirements[:2]))
+    return list(texts)[:3]
+
+
+def _context(supply: Supply, trouble: Trouble, fixes: Sequence[Fix]) -> list[str]:
+    lines = _asked(trouble.core) if trouble.project is not None else []
+    lines += _first([step.text for step in trouble.steps], _MOST_STEPS, "steps (--json shows them)")
+    pool = None if trouble.project is None else supply.known_pool(NormalizedName(trouble.project))
+    if trouble.code == "no-such-version" and pool is not None:
+        lines.append(known_versions(pool))
+    lines += _first(_left_out(trouble), _MOST_FILTERED, "projects with versions left out")
+    if not trouble.minimal:
+        lines.append("not all of this may be needed: the search for the least of it was cut short")
+    lines += [f"this works: {fix.text}{_takes(fix)}" for fix in fixes[:_MOST_FIXES]]
+    return lines
+
+
+def _asked(core: Sequence[Demand]) -> list[str]:
+    said = {"requirement": "you asked for", "constraint": "you constrain"}
+    return _first([f"{said[d.kind]} {d}" for d in core], _MOST_DEMANDS)
+
+
+def _left_out(trouble: Trouble) -> list[str]:
+    lines = []
+    for project, reasons in trouble.filtered.items():
+        counts = [f"{count} version{'s' if count > 1 else ''}: {why}" for why, count in reasons.items()]
+        lines.append(f"left out of {project}, {'; '.join(_first(counts, 3, 'more reasons'))}")
+    return lines
+
+
+def _takes(fix: Fix) -> str:
+    shown = [f"{project} {version}" for project, version in list(fix.takes.items())[:3]]
+    return f", which takes {', '.join(shown)}" if shown else ""
+
+
+def _hint(trouble: Trouble, fixes: Sequence[Fix]) -> str:
+    if fixes:
+        return "make one of the changes that work; each was tried on what the catalog knows"
+    if trouble.code == "unknown-project":
+        return "check the spelling, or name the index that has it with --extra-index-url"
+    if trouble.code == "no-such-version":
+        return "ask for a version that exists, or get newer facts with --refresh"
+    if trouble.code == "nothing-for-target":
+        return "choose another --python, --platform or --providers, or ask for another version"
+    return "change or remove one of the requirements above"

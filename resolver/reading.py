@@ -35,6 +35,12 @@ class Reading:
         #: Facts that were asked for and are unknown, in the order of asking.
         self.needs: dict[PageNeed | MetadataNeed, None] = {}
 
+    def afresh(self) -> Reading:
+        """Return a reading of the same state that has asked for nothing; loaded pages are shared."""
+        other = Reading(self._catalog, self.indexes)
+        other._loaded = self._loaded
+        return other
+
     def load(self, projects: Iterable[NormalizedName]) -> None:
         """Load the pages of *projects* in one batch for each index, without asking for them."""
         wanted = set(projects)
