@@ -59,6 +59,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     ranges: Literal["on", "ignore", "refuse"] = "ignore"
+    length: int | None = None
+    """Content-Length where it is not that of the body: an answer to HEAD whose body is not at hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +267,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             phrase = HTTPStatus(answer.status).phrase
             head = [f"HTTP/1.1 {answer.status} {phrase}", f"Date: {self.date_time_string()}", "Server: fake-index"]
             head += [f"{name}: {value}" for name, value in answer.headers.items()]
-            head += [] if bodiless else [f"Content-Length: {len(answer.body)}"]
+            head += [] if bodiless else [f"Content-Length: {len(answer.body) if answer.length is None else answer.length}"]
             start = ("\r\n".join(head) + "\r\n\r\n").encode("latin-1")
             body = answer.body if with_body and not bodiless else b""
             if behaviour.truncate is not None and with_body:
