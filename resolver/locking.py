@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from .catalog import ID, Artifact, Catalog, MetadataNeed, PageNeed
 from .dependencies import MarkerJudge
 from .errors import DataError, InputError, NoSolution
 from .explain import explain
+from .fixes import Attempt
 from .interpreters import patch_interval
 from .lock import BuildClosure, Lock, LockedArtifact, LockTarget, Nixpkgs, Pin, digest_closure
 from .lock_request import request_to_json
@@ -181,29 +183,21 @@ def make_lock(
     """
     policy = Policy.of(request, rounds=rounds)
     run = _Run(request, catalog, policy)
-    targets = [make_target(system, python) for system in sorted(set(request.systems)) for python in request.pythons]
+    targets = _targets(request)
     solved: list[tuple[Target, Solved]] = []
-    failure: NoSolution | None = None
+    failed: tuple[Failure, Target] | None = None
     earlier: dict[str, tuple[str, str]] = {}
     statistics = Statistics()
     for target in targets:
-        supply = Supply(
-            run.reading,
-            target,
-            policy,
-            roots=request.requirements,
-            constraints=request.constraints,
-            overrides=request.overrides,
-            excludes=request.excludes,
-            preferences={**earlier, **preferences_for(preferences, target)},
-        )
-        outcome = solve(supply, statistics)
+        preferred = {**earlier, **preferences_for(preferences, target)}
+        outcome = solve(_supply(run.reading, target, policy, request, preferred), statistics)
         if isinstance(outcome, Failure):
-            failure = failure or explain(outcome, target)
+            failed = failed or (outcome, target)
         elif outcome is not None:
             solved.append((target, outcome))
             earlier = {p.project: (p.version, p.provider) for p in outcome.pins} | earlier
-    if failure is not None and not run.reading.needs:
+    if failed is not None and not run.reading.needs:
+        failure = explain(*failed, request=request, retry=partial(_retry, run.reading), snapshot=snapshot)
         return Locking(failure=failure, reading=run.reading, statistics=statistics)
     tools = _solve_tools(run, targets, solved)
     if run.reading.needs:
@@ -215,6 +209,44 @@ def make_lock(
         warnings=tuple(dict.fromkeys(w for _, s in solved for w in s.warnings)),
         statistics=statistics,
     )
+
+
+def _supply(
+    reading: Reading, target: Target, policy: Policy, request: Request, preferred: Mapping[str, tuple[str, str]]
+) -> Supply:
+    return Supply(
+        reading,
+        target,
+        policy,
+        roots=request.requirements,
+        constraints=request.constraints,
+        overrides=request.overrides,
+        excludes=request.excludes,
+        preferences=preferred,
+    )
+
+
+def _targets(request: Request) -> list[Target]:
+    return [make_target(system, python) for system in sorted(set(request.systems)) for python in request.pythons]
+
+
+def _retry(known: Reading, request: Request, rounds: int) -> Attempt:
+    """Solve a changed request on the facts that the catalog has, for an explanation.
+
+    It reads through a reading of its own, and what is missing for it is not asked for: no lock and no need comes of it.
+    """
+    reading = known.afresh()
+    policy = replace(Policy.of(request, rounds=rounds), consistency_facts=0)
+    statistics = Statistics()
+    solved = []
+    earlier: dict[str, tuple[str, str]] = {}
+    for target in _targets(request):
+        outcome = solve(_supply(reading, target, policy, request, earlier), statistics)
+        if not isinstance(outcome, Solved):
+            return Attempt(solved=(), rounds=statistics.rounds)
+        solved.append(outcome)
+        earlier = {p.project: (p.version, p.provider) for p in outcome.pins} | earlier
+    return Attempt(solved=tuple(solved), rounds=statistics.rounds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
