@@ -13,6 +13,8 @@ from resolver.interpreters import DEFAULT_PYTHON, full_python, split_python
 from resolver.lock_request import request_to_json
 from resolver.names import NormalizedName
 from resolver.policy import PREFERENCES, RESOLUTIONS, parse_choice, parse_key, parse_prerelease, parse_providers
+from resolver.request_file import Selection, check_constraint_file, check_registries, file_kind
+from resolver.request_files import read_request_files
 from resolver.requirement import Request, Requirement, parse_override
 from resolver.requirements_options import redact
 from resolver.requirements_txt import RequirementsFile, parse_requirements_file, parse_requirements_text
@@ -56,6 +58,11 @@ class Choices:
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
     require_hashes: bool = False
+    extras: tuple[str, ...] = ()
+    """Extras of the projects whose pyproject.toml or lock is read."""
+    all_extras: bool = False
+    groups: tuple[str, ...] = ()
+    """Dependency groups (PEP 735), likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +140,7 @@ def ask(
     """Return the request that these inputs make together.
 
     :param arguments: requirements given one by one.
-    :param files: requirements files, read through *read*.
+    :param files: requirements files, and those of :mod:`resolver.request_files`, read through *read*.
     :param constraint_files: files whose requirements only constrain (``-c``).
     :param texts: requirements files given as text, by the name that messages shall show.
     :param constraint_texts: constraints files given as text, likewise.
@@ -145,13 +152,21 @@ def ask(
     """
     environ = os.environ if environ is None else environ
     parsed: list[RequirementsFile] = []
+    others: list[tuple[str, str]] = []
     for name in files:
         assert read is not None, "files are given where they can be read"
-        parsed.append(parse_requirements_file(name, read, environment=environ))
+        if file_kind(name) != "requirements":
+            others.append((name, read(name, "command line")))
+        else:
+            parsed.append(parse_requirements_file(name, read, environment=environ))
     for name, text in (texts or {}).items():
-        parsed.append(parse_requirements_text(text, name, read=read, environment={}))
+        if file_kind(name) != "requirements":
+            others.append((name, text))
+        else:
+            parsed.append(parse_requirements_text(text, name, read=read, environment={}))
     for name in constraint_files:
         assert read is not None, "files are given where they can be read"
+        check_constraint_file(name)
         parsed.append(parse_requirements_file(name, read, environment=environ, constraint=True))
     for name, text in (constraint_texts or {}).items():
         parsed.append(parse_requirements_text(text, name, read=read, environment={}, constraint=True))
@@ -160,6 +175,14 @@ def ask(
     for file in parsed:
         requirements += file.requirements
         constraints += file.constraints
+    pythons, systems = _pythons(choices), tuple(sorted(set(choices.systems or (this_system(),))))
+    # refuses what mach does not know; it is kept for the resolution
+    targets = [make_target(system, python) for system in systems for python in pythons]
+    selection = Selection.of(choices.extras, choices.groups, all_extras=choices.all_extras)
+    sources = read_request_files(others, selection, targets, others=files)
+    for source in sources:
+        requirements += source.requirements
+        constraints += source.constraints
     if not requirements:
         raise InputError(
             "empty-request",
@@ -167,7 +190,7 @@ def ask(
             context=[f"read: {name}" for name in files],
             hint="name a project (`mach gen requests`) or a file (`mach gen -r requirements.txt`)",
         )
-    notes = [note for file in parsed for note in file.notes]
+    notes = [note for file in (*parsed, *sources) for note in file.notes]
     if settings is None:
         settings = _settings(choices, parsed, environ)
     elif any(file.index_url or file.extra_index_urls for file in parsed):
@@ -176,25 +199,26 @@ def ask(
             "the requirements name an index of their own",
             hint="remove --index-url and --extra-index-url: this service asks its operator's indexes only",
         )
+    notes += check_registries(sources, settings.indexes)
     pre = choices.pre or any(file.pre for file in parsed)
     request = Request(
         requirements=tuple(requirements),
         constraints=tuple(constraints),
         indexes=settings.indexes,
-        pythons=_pythons(choices),
-        systems=tuple(sorted(set(choices.systems or (this_system(),)))),
+        pythons=pythons,
+        systems=systems,
         providers=_providers(choices, parsed, requirements),
         prefer=parse_choice(choices.prefer, PREFERENCES, "--prefer"),
         prerelease=parse_prerelease(("allow", *choices.prerelease) if pre else choices.prerelease),
         resolution=parse_choice(choices.resolution, RESOLUTIONS, "--resolution"),
         as_of=_as_of(choices.as_of),
-        overrides=tuple(parse_override(text, f"--override {text[:60]!r}") for text in choices.overrides),
+        overrides=(
+            *(parse_override(text, f"--override {text[:60]!r}") for text in choices.overrides),
+            *(override for source in sources for override in source.overrides),
+        ),
         excludes=_excludes(choices, requirements),
         require_hashes=choices.require_hashes or any(file.require_hashes for file in parsed),
     )
-    for system in request.systems:
-        for python in request.pythons:
-            make_target(system, python)  # refuses what mach does not know; it is kept for the resolution
     return Asked(request=request, settings=settings, notes=tuple(dict.fromkeys(notes)), details=settings.left_out)
 
 

@@ -23,6 +23,7 @@ __all__ = ["RESOLVING", "Asking", "asking_options"]
 RESOLVING = frozenset(
     {
         *("requirements", "files", "constraint_files", "index_url", "extra_index_urls"),
+        *("extras", "all_extras", "groups"),
         *("pythons", "systems", "providers", "provider", "prefer", "prerelease", "pre", "resolution", "as_of"),
         *("overrides", "excludes", "no_build", "no_binary", "require_hashes", "near"),
         *("nixpkgs_source", "nixpkgs_sha256", "snapshot", "refresh"),
@@ -47,8 +48,12 @@ def asking_options(function: F) -> F:
             "files",
             multiple=True,
             metavar="FILE",
-            help="Read a requirements file; - is standard input. Repeatable.",
+            help="Read a requirements file, pyproject.toml, script.py, uv.lock, poetry.lock or pylock.toml; "
+            "- is a requirements file on standard input. Repeatable.",
         ),
+        click.option("--extra", "extras", multiple=True, metavar="NAME", help="Take this extra of the project as well."),
+        click.option("--all-extras", is_flag=True, help="Take all extras of the project."),
+        click.option("--group", "groups", multiple=True, metavar="NAME", help="Take this dependency group as well."),
         click.option(
             "-c", "--constraint", "constraint_files", multiple=True, metavar="FILE", help="Read a constraints file."
         ),
@@ -194,6 +199,9 @@ class Asking:
                 require_hashes=values.pop("require_hashes"),
                 index_url=values.pop("index_url"),
                 extra_index_urls=values.pop("extra_index_urls"),
+                extras=values.pop("extras"),
+                all_extras=values.pop("all_extras"),
+                groups=values.pop("groups"),
             ),
             read=read,
         )
