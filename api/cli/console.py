@@ -98,7 +98,7 @@ class Console:
 
     def system_error(self, error: OSError) -> int:
         """Show what the operating system refused, and return the exit code."""
-        place = f"{error.filename}: " if error.filename else ""
+        place = f"{str(error.filename)[:300]}: " if error.filename else ""
         if self.verbosity >= 2:
             self._trace(error)
         self.error(

@@ -87,5 +87,6 @@ def crawl(
                 "errors": [failed.to_json() for failed in done.errors],
             }
         )
+        console.json = False  # the document has the errors already
     if done.errors:
         raise done.errors[0]

@@ -80,11 +80,16 @@ def _read(path: Path, origin: str) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise InputError(
             "unreadable-file",
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            f"{_shown(path)} cannot be read: {getattr(error, 'strerror', None) or error}",
             context=named,
             hint="check the path",
         ) from error
     return _limited(data, str(path), named)
+
+
+def _shown(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= 300 else "…" + text[-300:]
 
 
 def _limited(data: bytes, name: str, context: list[str]) -> bytes:

@@ -140,8 +140,11 @@ def read_lock_file(path: Path) -> Lock | None:
 
     from .files import read_bytes
 
-    if not path.exists():
-        return None
+    try:
+        if not path.exists():
+            return None
+    except OSError:
+        pass  # a name that is too long, say: reading it tells
     try:
         text = read_bytes(path).decode()
     except UnicodeDecodeError as error:

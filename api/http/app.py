@@ -9,13 +9,14 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.asking import ask
 from api.notices import Notices
 from api.service import CatalogChoices, lock_request, render_nix
 from crawler.settings import IndexSettings, read_index_settings
 from resolver import __version__
-from resolver.errors import InputError, MachError
+from resolver.errors import InputError, MachError, printable
 
 from .bodies import ResolveBody, read_body
 from .negotiation import MEDIA_TYPES, choose_format
@@ -96,13 +97,20 @@ def _resolve(body: ResolveBody, settings: ServiceSettings, indexes: IndexSetting
     if len(asked.request.systems) > settings.most_targets:
         raise InputError("too-many-targets", f"at most {settings.most_targets} platforms at once")
     choices = CatalogChoices(db=settings.db, snapshot=body.snapshot, offline=settings.offline)
-    locked = lock_request(asked, choices, Notices(warn=_LOG.info))
+    locked = lock_request(asked, choices, Notices(warn=_log_line))
     return locked.text if kind == "lock" else render_nix(locked.lock)
+
+
+def _log_line(text: str) -> None:
+    # requests and metadata are strangers' texts: a log is read on terminals
+    _LOG.info("%s", printable(text))
 
 
 def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(MachError)
     async def _(_: Request, error: MachError) -> Response:
+        if error.code.startswith("catalog-"):
+            _LOG.error("%s", error)
         return problem_of(error)
 
     @app.exception_handler(RequestValidationError)
@@ -116,6 +124,16 @@ def _handle_errors(app: FastAPI) -> None:
         response = problem(error.status_code, code, str(error.detail))
         response.headers.update(error.headers or {})
         return response
+
+    @app.exception_handler(ClientDisconnect)
+    async def _(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # nobody reads it
+
+    @app.exception_handler(OSError)
+    async def _(_: Request, error: OSError) -> Response:
+        _LOG.error("the system refused something", exc_info=error)
+        hint = "ask again later; the service's log tells its operator more"
+        return problem(503, "system-error", error.strerror or "the system refused something", hint=hint)
 
     @app.exception_handler(Exception)
     async def _(_: Request, error: Exception) -> Response:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi.responses import JSONResponse
+from fastapi import Response
 
 from resolver.errors import HTTP_STATUS, MachError
 
@@ -50,16 +51,22 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def problem(status: int, code: str, title: str, **members: Any) -> JSONResponse:
-    """Return a problem document; ``type`` is a URN with the stable code."""
+def problem(status: int, code: str, title: str, **members: Any) -> Response:
+    """Return a problem document; ``type`` is a URN with the stable code.
+
+    It is ASCII: what a stranger wrote must not steer the terminal on which a client shows it.
+    """
     body = {"type": f"urn:mach:error:{code}", "title": title, "status": status, "code": code, **members}
-    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
+    return Response(json.dumps(body), status_code=status, media_type=MEDIA_TYPE)
 
 
-def problem_of(error: MachError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def problem_of(error: MachError, headers: Mapping[str, str] | None = None) -> Response:
     """Return *error* as a problem document, with the status of its family."""
     family = next((status for kind, status in HTTP_STATUS.items() if isinstance(error, kind)), 500)
     status = _STATUS_OF_CODE.get(error.code, family)
+    if error.code.startswith("catalog-"):
+        # where the catalog lies and what is wrong with it is the operator's affair: the log tells it
+        return problem(503, error.code, "the service's catalog cannot be used now", hint="try again later")
     response = problem(
         status,
         error.code,
