@@ -190,7 +190,8 @@ def ask(
             context=[f"read: {name}" for name in files],
             hint="name a project (`mach gen requests`) or a file (`mach gen -r requirements.txt`)",
         )
-    notes = [note for file in (*parsed, *sources) for note in file.notes]
+    notes = [note for file in parsed for note in file.notes]
+    notes += [note for source in sources for note in source.notes]
     if settings is None:
         settings = _settings(choices, parsed, environ)
     elif any(file.index_url or file.extra_index_urls for file in parsed):

@@ -17,9 +17,11 @@ from .requirements_options import redact
 from .target import Target
 
 __all__ = [
+    "RegistryPin",
     "RequestFile",
     "RequiresPython",
     "Selection",
+    "check_constraint_file",
     "check_registries",
     "check_selection",
     "file_kind",

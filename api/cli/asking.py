@@ -51,9 +51,9 @@ def asking_options(function: F) -> F:
             help="Read a requirements file, pyproject.toml, script.py, uv.lock, poetry.lock or pylock.toml; "
             "- is a requirements file on standard input. Repeatable.",
         ),
-        click.option("--extra", "extras", multiple=True, metavar="NAME", help="Take this extra of the project as well."),
+        click.option("--extra", "extras", multiple=True, metavar="NAME", help="Take this extra of the project, too."),
         click.option("--all-extras", is_flag=True, help="Take all extras of the project."),
-        click.option("--group", "groups", multiple=True, metavar="NAME", help="Take this dependency group as well."),
+        click.option("--group", "groups", multiple=True, metavar="NAME", help="Take this dependency group, too."),
         click.option(
             "-c", "--constraint", "constraint_files", multiple=True, metavar="FILE", help="Read a constraints file."
         ),

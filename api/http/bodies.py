@@ -20,7 +20,7 @@ class ResolveBody(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    requirements: str | list[Annotated[str, StringConstraints(max_length=100_000)]]
+    requirements: str | list[Annotated[str, StringConstraints(max_length=100_000)]] = ""
     """The text of a requirements.txt, or its lines."""
     constraints: str | list[Annotated[str, StringConstraints(max_length=100_000)]] = ""
     python: _Word | list[_Word] = Field(default_factory=list)
@@ -39,11 +39,19 @@ class ResolveBody(BaseModel):
     no_build: list[_Word] = Field(default_factory=list)
     no_binary: list[_Word] = Field(default_factory=list)
     require_hashes: bool = False
+    files: dict[_Word, Annotated[str, StringConstraints(max_length=1_000_000)]] = Field(default_factory=dict)
+    """More files of the request by name, which tells their kind: ``pyproject.toml``, ``uv.lock``, ``script.py``."""
+    extras: list[_Word] = Field(default_factory=list)
+    """Extras of the projects in *files*."""
+    all_extras: bool = False
+    groups: list[_Word] = Field(default_factory=list)
+    """Dependency groups of the projects in *files*."""
     snapshot: _Word | None = None
 
     def texts(self) -> dict[str, str]:
-        """Return the requirements as a file's text, by the name that messages show."""
-        return {"requirements.txt": _joined(self.requirements)}
+        """Return the files of the request as texts, by the names that messages show."""
+        text = _joined(self.requirements)
+        return {"requirements.txt": text, **self.files} if text.strip() else {**self.files}
 
     def constraint_texts(self) -> dict[str, str]:
         """Return the constraints as a file's text, by the name that messages show; empty where there are none."""
@@ -66,6 +74,9 @@ class ResolveBody(BaseModel):
             no_build=tuple(self.no_build),
             no_binary=tuple(self.no_binary),
             require_hashes=self.require_hashes,
+            extras=tuple(self.extras),
+            all_extras=self.all_extras,
+            groups=tuple(self.groups),
         )
 
 
