@@ -8,6 +8,7 @@ no offline mode for resolving.
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import tempfile
 import time
@@ -17,6 +18,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from api.cli import VALUES_BETWEEN_COLLECTIONS
 from db.catalog import open_catalog
 from resolver.locking import make_lock
 from tests.oracle.request_sets import REQUEST_SETS
@@ -34,6 +36,7 @@ from .clock import Command, Times, machine, measure, plain_environment
 
 #: What any Python program with mach's light dependencies pays: F in the aims.
 _FLOOR = "import sqlite3, packaging, resolvelib, click"
+_CATALOG = "catalog.sqlite3"
 _BARE, _F, _HELP = "bare interpreter", "F (light imports)", "mach --help"
 
 
@@ -56,6 +59,7 @@ def _mach() -> list[str]:
 
 
 def _resident(requirements: Sequence[str], setting: Setting, db: Path, runs: int) -> tuple[int, Times]:
+    gc.set_threshold(VALUES_BETWEEN_COLLECTIONS)  # as `mach serve` does
     request = ask_for(requirements, setting, "newest").request
     values = []
     with open_catalog(str(db), create=False, readonly=True) as catalog:
@@ -69,42 +73,60 @@ def _resident(requirements: Sequence[str], setting: Setting, db: Path, runs: int
         return len(pins_of(found.lock)), Times(tuple(values))
 
 
-def measure_set(name: str, setting: Setting, folder: Path, runs: int, pip_runs: int) -> Measured:
-    """Time the three tools on one set; everything they need but pip's pages is in *folder*."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """The commands of one request set; everything they need but pip's pages is in the folder."""
+
+    mach: Command
+    uv: Command
+    pip: Command
+
+
+def prepare_set(name: str, setting: Setting, folder: Path) -> Prepared:
+    """Fill the catalog and uv's cache for one set and return what is to be timed."""
     requirements = REQUEST_SETS[name]
     file = folder / f"{name.replace(' ', '-')}.txt"
     file.write_text("".join(f"{line}\n" for line in requirements))
-    db, plain = folder / "catalog.sqlite3", plain_environment()
+    db = folder / _CATALOG
     lock_with_mach(requirements, setting, db, prefer="newest")
     lock = [*_mach(), "lock", "--offline", "--db", str(db), "--index-url", setting.index, "--python", setting.python]
     lock += ["--platform", setting.system, "--prefer", "newest", "-r", str(file), "-o", "-"]
-    uv = Command(name="uv", arguments=uv_command(setting, file, folder / "uv"), environment=tool_environment())
-    measure([uv], 0)
+    tools = tool_environment()
+    measure([Command(name="uv", arguments=uv_command(setting, file, folder / "uv"), environment=tools)], 0)
     offline = uv_command(setting, file, folder / "uv", offline=True)
-    times = measure(
-        [
-            Command(name="mach", arguments=lock, environment=plain),
-            Command(name="uv", arguments=offline, environment=tool_environment()),
-        ],
-        runs,
-    )
     pip = pip_command(setting, file, folder / "pip", folder / "report.json")
-    slow = measure([Command(name="pip", arguments=pip, environment=tool_environment())], pip_runs)
-    pins, resident = _resident(requirements, setting, db, runs)
-    return Measured(name=name, pins=pins, mach=times["mach"], uv=times["uv"], pip=slow["pip"], resident=resident)
-
-
-def measure_start(runs: int) -> dict[str, Times]:
-    """Time the bare interpreter, the light imports, and ``mach --help``."""
-    plain, python = plain_environment(), sys.executable
-    return measure(
-        [
-            Command(name=_BARE, arguments=[python, "-c", "pass"], environment=plain),
-            Command(name=_F, arguments=[python, "-c", _FLOOR], environment=plain),
-            Command(name=_HELP, arguments=[*_mach(), "--help"], environment=plain),
-        ],
-        runs,
+    return Prepared(
+        mach=Command(name=f"mach {name}", arguments=lock, environment=plain_environment()),
+        uv=Command(name=f"uv {name}", arguments=offline, environment=tools),
+        pip=Command(name=f"pip {name}", arguments=pip, environment=tools),
     )
+
+
+def measure_all(setting: Setting, folder: Path, runs: int, pip_runs: int) -> tuple[dict[str, Times], list[Measured]]:
+    """Return the times of starting, and of every set; all processes but pip's take turns with each other."""
+    prepared = {name: prepare_set(name, setting, folder) for name in REQUEST_SETS}
+    plain, python = plain_environment(), sys.executable
+    start = [
+        Command(name=_BARE, arguments=[python, "-c", "pass"], environment=plain),
+        Command(name=_F, arguments=[python, "-c", _FLOOR], environment=plain),
+        Command(name=_HELP, arguments=[*_mach(), "--help"], environment=plain),
+    ]
+    times = measure([*start, *(c for found in prepared.values() for c in (found.mach, found.uv))], runs)
+    times |= measure([found.pip for found in prepared.values()], pip_runs)
+    sets = []
+    for name in prepared:
+        pins, resident = _resident(REQUEST_SETS[name], setting, folder / _CATALOG, runs)
+        sets.append(
+            Measured(
+                name=name,
+                pins=pins,
+                mach=times[f"mach {name}"],
+                uv=times[f"uv {name}"],
+                pip=times[f"pip {name}"],
+                resident=resident,
+            )
+        )
+    return times, sets
 
 
 def _verdict(value: float, aim: float, *, at_most: bool) -> str:
@@ -114,7 +136,7 @@ def _verdict(value: float, aim: float, *, at_most: bool) -> str:
 def report(start: dict[str, Times], sets: Sequence[Measured]) -> str:
     """Return the tables and ratios as text; ratios compare best times."""
     lines = ["", f"{'milliseconds':34} {'min':>8} {'median':>8}"]
-    lines += [f"{name:34} {times}" for name, times in start.items()]
+    lines += [f"{name:34} {start[name]}" for name in (_BARE, _F, _HELP)]
     for found in sets:
         lines.append(f"{found.name}, {found.pins} pins")
         rows = {
@@ -149,8 +171,7 @@ def main(arguments: Sequence[str]) -> None:
         folder = options.cache or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         print("filling a catalog and caches from the index …", file=sys.stderr)
-        sets = [measure_set(name, setting, folder, options.runs, options.pip_runs) for name in REQUEST_SETS]
-        print(report(measure_start(options.runs), sets))
+        print(report(*measure_all(setting, folder, options.runs, options.pip_runs)))
 
 
 if __name__ == "__main__":

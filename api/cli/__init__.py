@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
     from .console import Console
 
-__all__ = ["main"]
+__all__ = ["VALUES_BETWEEN_COLLECTIONS", "main"]
 
 _INTERRUPTED = 130
 #: A resolution makes hundreds of thousands of values and hardly a cycle: at Python's own threshold (700), looking
 #: for cycles takes a third of its time.
-_VALUES_BETWEEN_COLLECTIONS = 200_000
+VALUES_BETWEEN_COLLECTIONS = 200_000
 #: As shells count the end by SIGPIPE.
 _READER_GONE = 141
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    gc.set_threshold(_VALUES_BETWEEN_COLLECTIONS)
+    gc.set_threshold(VALUES_BETWEEN_COLLECTIONS)
     try:
         sys.exit(_main())
     except KeyboardInterrupt:  # while mach is still being imported, or ends
