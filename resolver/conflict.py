@@ -94,6 +94,8 @@ class Trouble:
     steps: tuple[Step, ...]
     filtered: Mapping[str, Mapping[str, int]]
     """project -> reason -> how many versions that are wanted it took away."""
+    yanked: Mapping[str, str]
+    """project -> its newest version that is wanted and was yanked, where no other is left."""
     minimal: bool
     """Without any one of the core there would be a solution, as far as it was proved within the budget."""
 

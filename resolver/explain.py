@@ -125,10 +125,10 @@ def _message(supply: Supply, target: Target, trouble: Trouble) -> str:
         whole = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
         what = "cannot be had" if len(trouble.core) == 1 else "contradict each other"
         return f"{whole} {what} on {_place(target)}, from {providers}"
-    wanted = " and ".join(_demanded(trouble, project)) or project
+    wanted = [text for text in _demanded(trouble, project) if text != project]
     if trouble.code == "no-such-version":
-        return f"no known version of {project} meets {wanted}"
-    return f"{project} has nothing that meets {wanted} for {_place(target)}"
+        return f"no known version of {project} meets {' and '.join(wanted) or project}"
+    return f"{project} has nothing{' that meets ' if wanted else ''}{' and '.join(wanted)} for {_place(target)}"
 
 
 def _demanded(trouble: Trouble, project: str) -> list[str]:

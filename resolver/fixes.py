@@ -57,7 +57,7 @@ def loosen(specifiers: SpecifierSet, version: str) -> SpecifierSet:
         elif specifier.operator in ("<", "<="):
             new.append(_below_next(version))
         elif specifier.operator in (">", ">="):
-            new.append(f">={version}")
+            new.append(f">={Version(version).public}")
         elif specifier.operator != "!=":
             new.append(_like(specifier, version))
     return SpecifierSet(",".join(dict.fromkeys(new)))
@@ -108,6 +108,7 @@ class _Search:
             if fix is not None:
                 relaxed.add(demand)
             yield fix
+        yield from self._yanked()
         yield from self._options()
         for demand in self._trouble.core:
             if demand not in relaxed:
@@ -149,24 +150,47 @@ class _Search:
         return replace(self._request, requirements=tuple(new))
 
     def _relax(self, demand: Demand) -> Fix | None:
-        stated = next((r for r in self._stated(demand) if demand.text in (str(r), _plain(r))), None)
+        stated = self._find(demand)
         if stated is None or not stated.specifier or stated.hashes:
             return None
-        versions = self._solve(self._with(demand, lambda r: replace(r, specifier=SpecifierSet())))
+        versions = self._solve(self._stating(demand, SpecifierSet()))
         if versions is None or demand.project not in versions:
             return None
         new = loosen(stated.specifier, versions[demand.project])
-        if new:
-            versions = self._solve(self._with(demand, lambda r: replace(r, specifier=new))) or versions
-            if versions[demand.project] not in new:
-                new = SpecifierSet()
-        after = _plain(replace(stated, specifier=new))
+        with_new = self._solve(self._stating(demand, new)) if new else None
+        if with_new is None:
+            new = SpecifierSet()
+        return self._change(demand, replace(stated, specifier=new), with_new or versions)
+
+    def _stating(self, demand: Demand, specifier: SpecifierSet) -> Request:
+        """Return the request with another specifier in *demand*."""
+
+        def state(requirement: Requirement) -> Requirement:
+            return replace(requirement, specifier=specifier)
+
+        return self._with(demand, state)
+
+    def _find(self, demand: Demand) -> Requirement | None:
+        return next((r for r in self._stated(demand) if demand.text in (str(r), _plain(r))), None)
+
+    def _yanked(self) -> Iterator[Fix | None]:
+        """Name a yanked version exactly where only yanked ones are left of what the user asks for."""
+        for demand in self._trouble.core:
+            stated = self._find(demand)
+            if stated is None or demand.kind != "requirement" or demand.project not in self._trouble.yanked:
+                continue
+            exact = SpecifierSet(f"=={self._trouble.yanked[demand.project]}")
+            versions = self._solve(self._stating(demand, exact))
+            if versions is not None:
+                yield self._change(demand, replace(stated, specifier=exact), versions, ", although it was yanked")
+
+    def _change(self, demand: Demand, after: Requirement, versions: Mapping[str, str], more: str = "") -> Fix:
         return Fix(
             kind="relax",
-            text=f"{after} instead of {demand.text} ({demand.origin})",
+            text=f"{_plain(after)} instead of {demand.text} ({demand.origin}){more}",
             origin=demand.origin,
             before=demand.text,
-            after=after,
+            after=_plain(after),
             takes=self._takes(versions),
         )
 
@@ -211,13 +235,16 @@ class _Search:
         return sorted({project for project, why in reasons if why.startswith(start)})
 
     def _another_python(self) -> Fix | None:
-        """Return the nearest other Python that works, newer ones first."""
+        """Return the nearest other Python that works: another patch, then newer ones, then older ones."""
         known = list(NEWEST_PATCHES)
         now = self._target.python
         series = now.rpartition(".")[0]
         place = known.index(series) if series in known else -1
-        for other in [*known[place + 1 :], *reversed(known[: max(place, 0)])]:
-            pythons = {NEWEST_PATCHES[other] if p == now else p for p in self._request.pythons}
+        others = [*known[place + 1 :], *reversed(known[: max(place, 0)])]
+        patch = [NEWEST_PATCHES[series]] if place >= 0 and NEWEST_PATCHES[series] != now else []
+        for other in [*patch, *others]:
+            exact = NEWEST_PATCHES.get(other, other)
+            pythons = {exact if p == now else p for p in self._request.pythons}
             request = replace(self._request, pythons=tuple(sorted(pythons, key=Version)))
             fix = self._option(request, f"--python {other}", f"--python {other} instead of {now}")
             if fix is not None:

@@ -171,6 +171,7 @@ class _Description:
             core=tuple(self._demands()),
             steps=tuple(step for relation in self.relations for step in self._steps(relation)),
             filtered=self._filtered(),
+            yanked=self._yanked(),
             minimal=self.core.minimal,
         )
 
@@ -273,6 +274,18 @@ class _Description:
             reasons = _reasons(pool, wanted & ~usable & ~((1 << newest) - 1))
             if reasons:
                 answer[project] = reasons
+        return answer
+
+    def _yanked(self) -> Mapping[str, str]:
+        answer = {}
+        for project, wanted in self.wanted.items():
+            pool = self.supply.known_pool(project)
+            if pool is not None and not pool.available(wanted & pool.ranks.all, self.supply.yanked(pool)):
+                ranks = 0
+                for mask in pool.yanked.values():
+                    ranks |= mask & wanted
+                if ranks:
+                    answer[str(project)] = pool.page.versions[ranks.bit_length() - 1]
         return answer
 
 

@@ -198,7 +198,7 @@ def test_two_indexes_the_first_that_has_it():
     [
         (ask("ghost>=1"), "unknown-project", "no index has a project named 'ghost'"),
         (ask("a==7"), "no-such-version", "no known version of a meets a==7"),
-        (ask("p"), "nothing-for-target", "p has nothing that meets p for Python 3.11.9, x86_64-linux"),
+        (ask("p"), "nothing-for-target", "p has nothing for Python 3.11.9, x86_64-linux"),
         (ask("w"), "nothing-for-target", "w has nothing"),
         (ask("c1", "c2"), "conflict", "contradict"),
         (ask("needs-ghost"), "unknown-project", "'ghost'"),
