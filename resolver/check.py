@@ -8,7 +8,8 @@ from dataclasses import replace
 from packaging.version import Version
 
 from .dependencies import MarkerJudge
-from .lock import Lock, LockTarget, Pin
+from .direct import parse_reference
+from .lock import Lock, LockedCheckout, LockedPath, LockTarget, Pin
 from .lock_request import request_to_json
 from .requirement import Request, Requirement, parse_requirement
 from .target import make_target
@@ -135,14 +136,13 @@ def _check_demands(target: LockTarget, roots: Sequence[Requirement]) -> list[str
     extras: dict[str, set[str]] = {}
     demands = list(roots)
     reached: set[str] = set()
-    while demands:
-        demand = demands.pop(0)
+    for number, demand in enumerate(demands):  # it grows while it is walked
         pin = pins.get(demand.project)
         if pin is None:
             problems.append(f"{_stated(demand)} is not locked at all")
             continue
         extras.setdefault(pin.name, set()).update(demand.extras)
-        problems += _check_demand(pin, demand)
+        problems += _check_demand(pin, demand, exactly=number < len(roots))
         if pin.name not in reached:
             reached.add(pin.name)
             origin = f"{pin.name} {pin.version}"
@@ -159,9 +159,16 @@ def _check_demands(target: LockTarget, roots: Sequence[Requirement]) -> list[str
     return problems
 
 
-def _check_demand(pin: Pin, demand: Requirement) -> list[str]:
+def _check_demand(pin: Pin, demand: Requirement, *, exactly: bool = True) -> list[str]:
+    """Return why *pin* does not meet *demand*.
+
+    :param exactly: a URL that it names must be the reference that was locked, hash included: the user's own.
+    """
     if demand.url is not None:
-        return [f"{_stated(demand)} names a URL, and {pin.name} {pin.version} is locked from an index"]
+        if pin.direct is not None and (demand.url == pin.direct or not exactly):
+            return []
+        place = "an index" if pin.direct is None else pin.direct
+        return [f"{_stated(demand)} names a URL, and {pin.name} {pin.version} is locked from {place}"]
     # whether a pre-release may be taken was decided when it was; here only the version counts
     if demand.specifier.contains(pin.version, prereleases=True):
         return []
@@ -169,7 +176,7 @@ def _check_demand(pin: Pin, demand: Requirement) -> list[str]:
 
 
 def _check_pins(
-    target: LockTarget, request: Request, roots: Iterable[Requirement], constraints: Iterable[Requirement]
+    target: LockTarget, request: Request, roots: Sequence[Requirement], constraints: Iterable[Requirement]
 ) -> list[str]:
     """Return what the request's constraints, hashes and providers refuse among the pins of *target*."""
     problems = []
@@ -181,24 +188,48 @@ def _check_pins(
         for constraint in bound.get(pin.name, ()):
             problems += _check_demand(pin, constraint)
         allowed = request.providers.get(pin.name) or request.providers.get("_default")
-        if allowed and pin.provider not in allowed:
+        if pin.direct is None and allowed and pin.provider not in allowed:
             problems.append(
                 f"{pin.name} {pin.version} is locked from the provider {pin.provider}, which is not allowed"
             )
+        if pin.direct is not None:
+            problems += _check_direct(pin, request, [*roots, *bound.get(pin.name, ())])
         given = hashes.get(pin.name)
         if given is None and request.require_hashes:
             problems.append(f"{pin.name} {pin.version} has no --hash, and --require-hashes is set")
-        elif given is not None and f"sha256:{pin.artifact.sha256}" not in given:
-            problems.append(f"{pin.artifact.filename} has none of the hashes that are given for {pin.name}")
+        elif given is not None:
+            filename, sha256 = _file(pin)
+            if f"sha256:{sha256}" not in given:
+                problems.append(f"{filename} has none of the hashes that are given for {pin.name}")
     return problems
+
+
+def _file(pin: Pin) -> tuple[str, str | None]:
+    """Return the name and the hash of the file that *pin* is; a source tree has none."""
+    if isinstance(pin.artifact, LockedCheckout):
+        return pin.artifact.url, None
+    return pin.artifact.filename or pin.name, pin.artifact.sha256
+
+
+def _check_direct(pin: Pin, request: Request, stated: Iterable[Requirement]) -> list[str]:
+    """Return why a pin that a direct reference provides is not what the request's references say."""
+    if not any(demand.project == pin.name and demand.url is not None for demand in stated):
+        return [f"{pin.name} {pin.version} is locked from {pin.direct}, which nothing names any more"]
+    source = request.local_sources.get(pin.direct or "")
+    if source is not None and isinstance(pin.artifact, LockedPath) and source.digest != pin.artifact.states:
+        return [f"what {pin.artifact.path} states of {pin.name} has changed since it was locked"]
+    return []
 
 
 def _given_hashes(requirements: Iterable[Requirement]) -> Mapping[str, frozenset[str]]:
     """Return the hashes given for each project; several lines narrow each other."""
     answer: dict[str, frozenset[str]] = {}
     for requirement in requirements:
-        if requirement.hashes:
-            given = frozenset(requirement.hashes)
+        hashes = requirement.hashes
+        if requirement.url is not None and (sha256 := parse_reference(requirement.url).sha256) is not None:
+            hashes = (*hashes, f"sha256:{sha256}")
+        if hashes:
+            given = frozenset(hashes)
             answer[requirement.project] = answer.get(requirement.project, given) & given
     return answer
 

@@ -11,7 +11,9 @@ from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Pep508
 from packaging.specifiers import SpecifierSet
 
+from .direct import InvalidReference, parse_reference
 from .names import NormalizedName, normalize_extra, normalize_project
+from .requirements_options import redact
 
 __all__ = ["Dependency", "MarkerJudge", "dependencies_of"]
 
@@ -24,6 +26,8 @@ class Dependency(NamedTuple):
     specifier: SpecifierSet
     text: str
     """PEP 508 without the marker, extras and specifiers sorted."""
+    url: str | None = None
+    """A direct reference in normal form: good only where a requirement of the user's names it as well."""
 
 
 class _Parsed(NamedTuple):
@@ -54,12 +58,16 @@ def _parse_now(line: str) -> _Parsed:
         project = normalize_project(parsed.name)
     except (InvalidRequirement, ValueError):
         return _Parsed(None, None, f"its requirement {shown!r} does not parse")
-    if parsed.url is not None:
-        return _Parsed(None, parsed.marker, f"its requirement {shown!r} names a URL")
     extras = tuple(sorted({normalize_extra(e) for e in parsed.extras}))
     brackets = f"[{','.join(extras)}]" if extras else ""
-    text = f"{project}{brackets}{parsed.specifier}"
-    return _Parsed(Dependency(project, extras, parsed.specifier, text), parsed.marker, None)
+    url = None
+    if parsed.url is not None:
+        try:
+            url = str(parse_reference(parsed.url))
+        except InvalidReference as error:
+            return _Parsed(None, parsed.marker, f"its requirement {redact(shown)!r} names a URL: {error}")
+    text = f"{project}{brackets}{parsed.specifier}" if url is None else f"{project}{brackets} @ {url}"
+    return _Parsed(Dependency(project, extras, parsed.specifier, text, url), parsed.marker, None)
 
 
 class MarkerJudge:

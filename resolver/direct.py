@@ -7,7 +7,7 @@ import json
 import posixpath
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
@@ -16,12 +16,14 @@ from .names import NormalizedName, normalize_project
 
 __all__ = [
     "DIRECT",
+    "LOCAL_ID",
     "InvalidReference",
     "LocalSource",
     "Locate",
     "Reference",
     "archive_project",
     "is_direct",
+    "is_same_place",
     "make_local_page",
     "parse_reference",
 ]
@@ -234,6 +236,19 @@ def _options(fragment: str, known: set[str]) -> dict[str, str]:
     if "sha256" in answer and not _SHA256.fullmatch(answer["sha256"]):
         raise InvalidReference("its sha256 is not 64 hexadecimal digits")
     return answer
+
+
+def is_same_place(stated: str, other: str) -> bool:
+    """Return whether *other*, which a publisher's metadata names, is the place that the user *stated*.
+
+    A hash may stand on either side, but not contradict. A path of the user's is no business of metadata.
+    """
+    if stated == other:
+        return parse_reference(stated).kind != "path"
+    ours, theirs = parse_reference(stated), parse_reference(other)
+    if ours.kind == "path" or None not in (ours.sha256, theirs.sha256):
+        return False
+    return replace(ours, sha256=None) == replace(theirs, sha256=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

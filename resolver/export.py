@@ -7,12 +7,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from packaging.markers import Marker
-from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageDirectory,
+    PackageSdist,
+    PackageVcs,
+    PackageWheel,
+    Pylock,
+    PylockValidationError,
+)
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from .direct import Reference, parse_reference
 from .errors import InputError
-from .lock import LockTarget, Pin
+from .lock import LockedArtifact, LockedCheckout, LockedPath, LockTarget, Pin
 from .names import normalize_project
 from .target import make_target
 
@@ -22,10 +32,32 @@ __all__ = ["to_pylock", "to_requirements"]
 def to_requirements(target: LockTarget, *, hashes: bool = False) -> str:
     """Return ``NAME==VERSION`` lines sorted by name; pip installs them with ``--no-deps``.
 
+    What a direct reference provides stands as ``NAME @ URL``, the commit in it, or as its path.
+
     :param hashes: with the SHA-256 of the locked file, for ``--require-hashes``.
     """
     tail = " \\\n    --hash=sha256:{}" if hashes else ""
-    return "".join(f"{pin.name}=={pin.version}{tail.format(pin.artifact.sha256)}\n" for pin in target.pins)
+    return "".join(_line(pin, tail) for pin in target.pins)
+
+
+def _line(pin: Pin, tail: str) -> str:
+    artifact = pin.artifact
+    if isinstance(artifact, LockedCheckout):
+        # a commit is its own hash, and pip takes none for it
+        return f"{pin.name} @ {_address(artifact)}\n"
+    if isinstance(artifact, LockedPath):
+        if artifact.editable:
+            return f"-e {artifact.path}\n"
+        return f"{artifact.path}{tail.format(artifact.sha256) if artifact.sha256 else ''}\n"
+    stated = f"{pin.name}=={pin.version}" if pin.direct is None else f"{pin.name} @ {artifact.url}"
+    return f"{stated}{tail.format(artifact.sha256)}\n"
+
+
+def _address(artifact: LockedCheckout) -> str:
+    reference = Reference(
+        kind="vcs", location=artifact.url, revision=artifact.commit, subdirectory=artifact.subdirectory
+    )
+    return str(reference)
 
 
 def to_pylock(targets: Sequence[LockTarget]) -> str:
@@ -75,7 +107,14 @@ def _marker(target: LockTarget, targets: Sequence[LockTarget]) -> str:
 
 def _package(pins: Mapping[int, Pin], targets: Sequence[LockTarget], marker: str | None) -> Package:
     first = next(iter(pins.values()))
-    artifacts = {pin.artifact.sha256: pin.artifact for pin in pins.values()}
+    if first.direct is not None:
+        if len({pin.artifact for pin in pins.values()}) > 1:
+            raise PylockValidationError(f"{first.name} {first.version} comes from another place for each target")
+        source = _direct_source(first)
+        artifacts: dict[str, LockedArtifact] = {}
+    else:
+        source = {}
+        artifacts = {a.sha256: a for pin in pins.values() if isinstance(a := pin.artifact, LockedArtifact)}
     files: list[dict[str, Any]] = [
         {"name": a.filename, "url": a.url, "size": a.size, "hashes": {"sha256": a.sha256}}
         for a in sorted(artifacts.values(), key=lambda a: a.filename)
@@ -95,9 +134,31 @@ def _package(pins: Mapping[int, Pin], targets: Sequence[LockTarget], marker: str
         version=Version(first.version),
         marker=None if marker is None else Marker(marker),
         dependencies=[{"name": name, "version": version} for name, version in edges] or None,
-        wheels=[PackageWheel(**file) for file in files] if first.provider == "wheel" else None,
-        sdist=PackageSdist(**files[0]) if first.provider == "sdist" else None,
+        wheels=[PackageWheel(**file) for file in files] if files and first.provider == "wheel" else None,
+        sdist=PackageSdist(**files[0]) if files and first.provider == "sdist" else None,
+        **source,
     )
+
+
+def _direct_source(pin: Pin) -> dict[str, Any]:
+    """Return where a direct reference's pin comes from, as PEP 751 says it: ``vcs``, ``directory`` or ``archive``."""
+    artifact = pin.artifact
+    if isinstance(artifact, LockedCheckout):
+        requested = parse_reference(pin.direct).revision if pin.direct else ""
+        return {
+            "vcs": PackageVcs(
+                type="git",
+                url=artifact.url,
+                commit_id=artifact.commit,
+                requested_revision=requested or None,
+                subdirectory=artifact.subdirectory or None,
+            )
+        }
+    if isinstance(artifact, LockedPath):
+        if artifact.sha256 is None:
+            return {"directory": PackageDirectory(path=artifact.path, editable=artifact.editable or None)}
+        return {"archive": PackageArchive(path=artifact.path, hashes={"sha256": artifact.sha256})}
+    return {"archive": PackageArchive(url=artifact.url, size=artifact.size, hashes={"sha256": artifact.sha256})}
 
 
 def _render(value: Mapping[str, Any]) -> str:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from packaging.version import Version
 
+from .direct import InvalidReference, parse_reference
 from .errors import DataError
 from .lock import (
     LOCK_VERSION,
     BuildClosure,
     Lock,
+    Locked,
     LockedArtifact,
+    LockedCheckout,
+    LockedPath,
     LockTarget,
     Nixpkgs,
     Pin,
@@ -35,6 +41,7 @@ from .lock_values import (
     read_matching,
     read_project,
     read_python,
+    read_reference,
     read_text,
     read_url,
     read_version,
@@ -46,6 +53,8 @@ __all__ = ["read_lock"]
 
 _LOCK_VERSION = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SRI = re.compile(r"sha256-[A-Za-z0-9+/]{43}=")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _SNAPSHOT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._+-]{0,127}")
 _SYSTEM = re.compile(r"[a-z0-9_]{1,20}-[a-z0-9]{1,20}")
@@ -248,15 +257,24 @@ class _Reader:
         return tuple(sorted(pins, key=lambda pin: pin.name))
 
     def pin(self, value: object, where: str, closures: Mapping[str, BuildClosure] | None) -> Pin:
-        given = self.keys(value, where, "name version provider artifact dependencies", "extras build passed-over fallback")
+        given = self.keys(
+            value, where, "name version provider artifact dependencies", "extras build passed-over fallback direct"
+        )
         name = read_project(given["name"], f"{where}.name")
         version = read_version(given["version"], f"{where}.version")
         provider = given["provider"]
         if provider not in (("wheel",) if closures is None else ("wheel", "sdist")):
             known = "wheel" if closures is None else "wheel and sdist"
             raise Invalid(f"{where}.provider", f"{shown(provider)} is not a provider that can stand here ({known})")
-        artifact = self.artifact(given["artifact"], f"{where}.artifact")
-        check_filename(artifact.filename, name, version, provider, f"{where}.artifact.filename")
+        direct = given.get("direct")
+        if direct is not None:
+            direct = read_reference(direct, f"{where}.direct")
+        artifact = self.locked(given["artifact"], f"{where}.artifact", direct if closures is not None else None)
+        if isinstance(artifact, LockedCheckout) or not artifact.filename:
+            if provider != "sdist":
+                raise Invalid(f"{where}.provider", "a source tree is built like an sdist")
+        else:
+            check_filename(artifact.filename, name, version, provider, f"{where}.artifact.filename")
         extras = read_list(given.get("extras", []), f"{where}.extras", read_extra)
         if list(extras) != sorted(set(extras)):
             raise Invalid(f"{where}.extras", "they must be sorted and stand once each")
@@ -274,8 +292,65 @@ class _Reader:
             artifact=artifact,
             dependencies=read_edges(given["dependencies"], f"{where}.dependencies"),
             build=build,
+            direct=direct,
             passed_over=None if passed_over is None else read_text(passed_over, f"{where}.passed-over"),
             fallback=None if fallback is None else read_text(fallback, f"{where}.fallback"),
+        )
+
+    def locked(self, value: object, where: str, direct: str | None) -> Locked:
+        """Return an artifact of any type; only a direct reference has another type than ``url``."""
+        given = read_mapping(value, where)
+        if direct is None or given.get("type") == "url":
+            return self.artifact(value, where)
+        if given.get("type") == "vcs":
+            return self.checkout(value, where)
+        if given.get("type") == "path":
+            return self.path(value, where)
+        raise Invalid(
+            f"{where}.type",
+            f"{shown(given.get('type'))} is not a type of artifact that this mach reads (url, vcs, path)",
+        )
+
+    def checkout(self, value: object, where: str) -> LockedCheckout:
+        given = self.keys(value, where, "type vcs url commit nar-hash", "subdirectory")
+        if given["vcs"] != "git":
+            raise Invalid(f"{where}.vcs", f"{shown(given['vcs'])} is no version control that mach takes (git)")
+        commit = read_matching(_COMMIT, given["commit"], f"{where}.commit", "a commit of 40 hexadecimal digits")
+        url = read_text(given["url"], f"{where}.url")
+        folder = given.get("subdirectory")
+        tail = "" if folder is None else f"#subdirectory={quote(read_text(folder, f'{where}.subdirectory'), safe='/')}"
+        try:
+            reference = parse_reference(f"git+{url}@{commit}{tail}")
+        except InvalidReference as error:
+            raise Invalid(where, f"it is not the address of a commit: {error}") from None
+        if (reference.location, reference.subdirectory, reference.commit) != (url, folder or "", commit):
+            raise Invalid(where, "it is not the address of a commit in normal form")
+        sri = read_matching(_SRI, given["nar-hash"], f"{where}.nar-hash", "a SHA-256 as Nix writes it (sha256-…)")
+        return LockedCheckout(
+            url=url,
+            commit=commit,
+            nar_sha256=b64decode(sri.removeprefix("sha256-")).hex(),
+            subdirectory=reference.subdirectory,
+        )
+
+    def path(self, value: object, where: str) -> LockedPath:
+        given = self.keys(value, where, "type path states", "filename sha256 editable")
+        path = read_text(given["path"], f"{where}.path")
+        if not path.isprintable() or (not path.startswith(("/", "./", "../")) and path not in (".", "..")):
+            raise Invalid(f"{where}.path", f"{shown(path)} is neither absolute nor relative (./)")
+        editable, filename, sha256 = given.get("editable", False), given.get("filename"), given.get("sha256")
+        if not isinstance(editable, bool) or (editable and filename is not None):
+            raise Invalid(f"{where}.editable", "it is true or false, and only a folder is editable")
+        if (filename is None) != (sha256 is None):
+            raise Invalid(f"{where}.sha256", "a file name and a sha256 stand together")
+        return LockedPath(
+            path=path,
+            states=read_matching(_DIGEST, given["states"], f"{where}.states", "sha256: and 64 hexadecimal digits"),
+            filename="" if filename is None else read_text(filename, f"{where}.filename"),
+            sha256=None
+            if sha256 is None
+            else read_matching(_SHA256, sha256, f"{where}.sha256", "64 hexadecimal digits in lower case"),
+            editable=editable,
         )
 
     def tool(self, name: str, value: object, where: str) -> LockedArtifact:

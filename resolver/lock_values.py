@@ -14,6 +14,7 @@ from packaging.requirements import Requirement as Pep508
 from packaging.utils import InvalidWheelFilename, is_normalized_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from .direct import InvalidReference, parse_reference
 from .lock import Pin
 from .names import normalize_extra, normalize_project
 
@@ -31,6 +32,7 @@ __all__ = [
     "read_matching",
     "read_project",
     "read_python",
+    "read_reference",
     "read_text",
     "read_url",
     "read_version",
@@ -156,6 +158,18 @@ def read_url(value: object, where: str) -> str:
             raise Invalid(where, f"{shown(text)} is not the URL of an absolute path on this machine")
     elif not parts.hostname:
         raise Invalid(where, f"{shown(text)} names no host")
+    return text
+
+
+def read_reference(value: object, where: str) -> str:
+    """Return *value*, which must be a direct reference in normal form."""
+    text = read_text(value, where)
+    try:
+        reference = parse_reference(text)
+    except InvalidReference as error:
+        raise Invalid(where, f"{shown(text)} is not a direct reference: {error}") from None
+    if str(reference) != text:
+        raise Invalid(where, f"{shown(text)} is not a direct reference in normal form, {shown(str(reference))}")
     return text
 
 

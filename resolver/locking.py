@@ -8,11 +8,24 @@ from functools import partial
 
 from .catalog import ID, Artifact, Catalog, MetadataNeed, PageNeed
 from .dependencies import MarkerJudge
+from .direct import DIRECT, LOCAL_ID, is_direct, parse_reference
 from .errors import DataError, InputError, NoSolution
 from .explain import explain
+from .fallback import settle
 from .fixes import Attempt
 from .interpreters import patch_interval
-from .lock import BuildClosure, Lock, LockedArtifact, LockTarget, Nixpkgs, Pin, digest_closure
+from .lock import (
+    BuildClosure,
+    Lock,
+    Locked,
+    LockedArtifact,
+    LockedCheckout,
+    LockedPath,
+    LockTarget,
+    Nixpkgs,
+    Pin,
+    digest_closure,
+)
 from .lock_request import request_to_json
 from .policy import DEFAULT_ROUNDS, Policy
 from .reading import Reading
@@ -53,7 +66,7 @@ class _Run:
         self.request = request
         self.catalog = catalog
         self.policy = policy
-        self.reading = Reading(catalog, request.indexes)
+        self.reading = Reading(catalog, request.indexes, request.local_sources)
         # mach's own tools are neither the user's choice of providers nor bound to a date
         self.tool_policy = Policy(providers={"_default": ("wheel",)}, prefer="newest", rounds=policy.rounds)
         self.artifacts: dict[int, Artifact] = {}
@@ -71,11 +84,11 @@ class _Run:
         return outcome
 
     def load_artifacts(self, pins: Iterable[ResolvedPin]) -> None:
-        ids = {pin.page.files[row][ID] for pin in pins for row in pin.rows}
+        ids = {pin.page.files[row][ID] for pin in pins for row in pin.rows} - {LOCAL_ID}
         self.artifacts.update(self.catalog.artifacts(ids - self.artifacts.keys()))
 
     def artifact(self, pin: ResolvedPin, hashes: frozenset[str] | None = None) -> LockedArtifact:
-        """Return the file that the lock names: the best one, or the best one whose hash was given.
+        """Return the file of an index that the lock names: the best one, or the best one whose hash was given.
 
         :param hashes: the hashes that the user gave for the project; None where none apply
             (mach's own tools).
@@ -89,7 +102,11 @@ class _Run:
                     "hash-mismatch",
                     f"no file of {release} for this target has a hash that was given",
                     context=[
-                        *(f"given: {h}" for h in sorted(hashes)),
+                        *(
+                            f"given at {stated.origin}: {given}"
+                            for stated in (*self.request.requirements, *self.request.constraints)
+                            for given in (stated.hashes if stated.project == pin.project else ())
+                        ),
                         *(f"the index has: sha256:{f.sha256} {f.filename}" for f in files),
                     ],
                     hint="find out which of the two is right before you change the hash",
@@ -110,19 +127,67 @@ class _Run:
             )
         return LockedArtifact(filename=best.filename, url=best.url, sha256=best.sha256, size=best.size)
 
+    def direct_artifact(self, pin: ResolvedPin, direct: str, hashes: frozenset[str] | None) -> Locked:
+        """Return what the lock names for a pin that a direct reference provides."""
+        reference = parse_reference(direct)
+        if reference.kind == "url":
+            given = {f"sha256:{reference.sha256}"} if reference.sha256 is not None else set()
+            return self.artifact(pin, None if hashes is None else hashes or frozenset(given))
+        source = self.request.local_sources.get(direct)
+        is_tree = source is None or source.sha256 is None
+        # pip's rule: no hash can be given for what is no single file
+        if is_tree and hashes is not None and (hashes or self.request.require_hashes):
+            raise InputError(
+                "hash-missing",
+                f"hashes are required, and {pin.project} comes from a source tree, for which none can be given",
+                hint="name a wheel or an sdist of it, or do without --require-hashes and --hash",
+            )
+        if source is not None:
+            if source.sha256 is not None and hashes and f"sha256:{source.sha256}" not in hashes:
+                raise NoSolution(
+                    "hash-mismatch",
+                    f"{source.filename} does not have a hash that was given",
+                    context=[*(f"given: {h}" for h in sorted(hashes)), f"the file has: sha256:{source.sha256}"],
+                    hint="find out which of the two is right before you change the hash",
+                )
+            return LockedPath(
+                path=reference.location,
+                states=source.digest,
+                filename=source.filename,
+                sha256=source.sha256,
+                editable=reference.editable,
+            )
+        file = self.artifacts[pin.page.files[pin.rows[0]][ID]]
+        checkout = parse_reference(file.url)
+        if checkout.commit is None or file.sha256 is None:
+            raise DataError(
+                "catalog-corrupt",
+                f"the catalog does not name the commit of {pin.project}",
+                hint="fetch it again with --refresh",
+            )
+        return LockedCheckout(
+            url=checkout.location,
+            commit=checkout.commit,
+            nar_sha256=file.sha256,
+            subdirectory=checkout.subdirectory,
+        )
+
     def pin(
         self, pin: ResolvedPin, *, build: str | None = None, hashes: Mapping[str, frozenset[str]] | None = None
     ) -> Pin:
         given = None if hashes is None else hashes.get(pin.project, frozenset())
+        direct = pin.page.index.removeprefix(DIRECT) if is_direct(pin.page.index) else None
         return Pin(
             name=pin.project,
             version=pin.version,
             provider=pin.provider,
             extras=pin.extras,
-            artifact=self.artifact(pin, given),
+            artifact=self.artifact(pin, given) if direct is None else self.direct_artifact(pin, direct, given),
             dependencies=pin.dependencies,
             build=build if pin.provider == "sdist" else None,
+            direct=direct,
             passed_over=pin.passed_over,
+            fallback=pin.fallback,
         )
 
 
@@ -169,6 +234,7 @@ def make_lock(
     nixpkgs: Nixpkgs | None = None,
     snapshot: str | None = None,
     rounds: int = DEFAULT_ROUNDS,
+    statistics: Statistics | None = None,
 ) -> Locking:
     """Resolve *request* against one state of a catalog.
 
@@ -178,6 +244,7 @@ def make_lock(
     :param nixpkgs: the pinned nixpkgs, recorded in the lock.
     :param snapshot: the snapshot's id, recorded in the lock; only where the user pinned one.
     :param rounds: search budget for each target and mode.
+    :param statistics: counted up; by default a new value.
     :raises InputError: ``unknown-platform`` and its kin, ``hash-missing``.
     :raises DataError: ``no-hash``.
     """
@@ -187,10 +254,10 @@ def make_lock(
     solved: list[tuple[Target, Solved]] = []
     failed: tuple[Failure, Target] | None = None
     earlier: dict[str, tuple[str, str]] = {}
-    statistics = Statistics()
+    statistics = statistics if statistics is not None else Statistics()
     for target in targets:
         preferred = {**earlier, **preferences_for(preferences, target)}
-        outcome = solve(_supply(run.reading, target, policy, request, preferred), statistics)
+        outcome = settle(_supply(run.reading, target, policy, request, preferred), statistics)
         if isinstance(outcome, Failure):
             failed = failed or (outcome, target)
         elif outcome is not None:
@@ -330,7 +397,7 @@ def _glibc(target: Target, pins: Iterable[Pin]) -> str | None:
     """Return the highest glibc that a chosen wheel asks for, by its file name."""
     found = []
     for pin in pins:
-        if pin.provider == "wheel":
+        if pin.provider == "wheel" and not isinstance(pin.artifact, LockedCheckout):
             tagset = "-".join(pin.artifact.filename.removesuffix(".whl").split("-")[-3:])
             needed = required_glibc(tagset, target)
             if needed is not None:

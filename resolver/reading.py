@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .catalog import ID, METADATA, Catalog, MetadataNeed, Page, PageNeed
+from .direct import DIRECT, LocalSource, make_local_page
 from .names import NormalizedName
 
 __all__ = ["Reading"]
@@ -21,12 +22,16 @@ class Reading:
     :param catalog: one state of a catalog.
     :param indexes: index URLs in order of precedence; a project comes from the first
         that has it.
+    :param local_sources: what local paths hold, by reference; read with the request, not from the catalog.
     """
 
-    __slots__ = ("_catalog", "_found", "_loaded", "_metadata", "_pages", "indexes", "needs")
+    __slots__ = ("_catalog", "_found", "_loaded", "_local", "_metadata", "_pages", "indexes", "needs")
 
-    def __init__(self, catalog: Catalog, indexes: Sequence[str]) -> None:
+    def __init__(
+        self, catalog: Catalog, indexes: Sequence[str], local_sources: Mapping[str, LocalSource] | None = None
+    ) -> None:
         self._catalog = catalog
+        self._local = {DIRECT + reference: source for reference, source in (local_sources or {}).items()}
         self.indexes = tuple(indexes)
         self._loaded: dict[tuple[str, NormalizedName], Page | None] = {}
         self._found: dict[NormalizedName, Page | None] = {}
@@ -38,6 +43,7 @@ class Reading:
     def afresh(self) -> Reading:
         """Return a reading of the same state that has asked for nothing; loaded pages are shared."""
         other = Reading(self._catalog, self.indexes)
+        other._local = self._local
         other._loaded = self._loaded
         return other
 
@@ -77,6 +83,24 @@ class Reading:
         self._found[project] = page
         return page
 
+    def direct(self, reference: str, project: NormalizedName) -> Page | None:
+        """Ask for what a direct *reference*, in normal form, says of *project*.
+
+        Returns None where it is unknown (the need is recorded then).
+        """
+        index = DIRECT + reference
+        page: Page | None
+        if (source := self._local.get(index)) is not None:
+            page = make_local_page(reference, source)
+        else:
+            page = self._catalog.pages(index, (project,)).get(project)
+        self._loaded[index, project] = page
+        if page is None:
+            self.needs[PageNeed(index, project)] = None
+        else:
+            self._pages[index, project] = page.digest
+        return page
+
     def depset(self, page: Page, row: int) -> Sequence[object] | None:
         """Ask for the metadata of the file in *row* of *page*.
 
@@ -93,13 +117,15 @@ class Reading:
         return depset
 
     def pages_asked(self) -> list[tuple[str, NormalizedName]]:
-        """Return (index, project) of every page that was asked for and is known, sorted."""
-        return sorted(self._pages)
+        """Return (index, project) of every page of the catalog that was asked for and is known, sorted."""
+        return sorted(key for key in self._pages if key[0] not in self._local)
 
     def metadata_asked(self) -> list[tuple[str, NormalizedName, int]]:
         """Return (index, project, file id) of every file whose metadata was asked for and is known, sorted."""
         answer = []
         for index, project, row in self._metadata:
+            if index in self._local:
+                continue
             page = self._loaded[index, project]
             assert page is not None
             answer.append((index, project, page.files[row][ID]))

@@ -11,6 +11,7 @@ from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Pep508
 from packaging.specifiers import SpecifierSet
 
+from .direct import LocalSource
 from .errors import InputError
 from .names import NormalizedName, normalize_extra, normalize_project
 
@@ -29,6 +30,7 @@ class Requirement:
     specifier: SpecifierSet
     marker: Marker | None = None
     url: str | None = None
+    """A direct reference, in normal form where the user states it (:mod:`resolver.direct`)."""
     origin: str
     """``requirements.txt:4``, ``argument 'numpy<2'``, or ``requests 2.32.0``."""
     hashes: tuple[str, ...] = ()
@@ -143,3 +145,5 @@ class Request:
     excludes: tuple[NormalizedName, ...] = ()
     """Projects that are left out wherever a release asks for them, sorted."""
     require_hashes: bool = False
+    local_sources: Mapping[str, LocalSource] = field(default_factory=dict)
+    """What the local paths among the requirements hold, by reference in normal form."""

@@ -12,12 +12,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from .direct import Locate
 from .errors import InputError, printable
 from .names import normalize_project
 from .requirement import Requirement
 from .requirements_lines import decode_requirements, logical_lines
 from .requirements_options import GivenOption, redact, split_line
-from .user_requirement import parse_user_requirement, refuse_direct
+from .user_requirement import parse_user_requirement
 
 __all__ = [
     "Reader",
@@ -87,8 +88,9 @@ class RequirementsFile:
 class _Reading:
     """State of reading one file and all that it names; the fields are those of :class:`RequirementsFile`."""
 
-    def __init__(self, read: Reader | None, environment: Mapping[str, str]) -> None:
+    def __init__(self, read: Reader | None, environment: Mapping[str, str], locate: Locate | None) -> None:
         self.read = read
+        self.locate = locate
         self.environment = environment
         self.requirements: list[Requirement] = []
         self.constraints: list[Requirement] = []
@@ -108,7 +110,12 @@ class _Reading:
 
 
 def parse_requirements_file(
-    name: str, read: Reader, *, environment: Mapping[str, str] | None = None, constraint: bool = False
+    name: str,
+    read: Reader,
+    *,
+    environment: Mapping[str, str] | None = None,
+    constraint: bool = False,
+    locate: Locate | None = None,
 ) -> RequirementsFile:
     """Return what the requirements file *name* and the files that it names state.
 
@@ -116,10 +123,11 @@ def parse_requirements_file(
     :param read: gives the text of a path; nested paths are relative to the file that names them.
     :param environment: values for ``${NAME}``; a name that is not in it stays as it is, as with pip.
     :param constraint: its own requirements are constraints (``-c`` on the command line).
+    :param locate: finds what local paths hold; None refuses every direct reference.
     :raises InputError: every refusal, with file and line.
     """
     text = read(name, "command line")
-    return parse_requirements_text(text, name, read=read, environment=environment, constraint=constraint)
+    return parse_requirements_text(text, name, read=read, environment=environment, constraint=constraint, locate=locate)
 
 
 def parse_requirements_text(
@@ -129,6 +137,7 @@ def parse_requirements_text(
     read: Reader | None = None,
     environment: Mapping[str, str] | None = None,
     constraint: bool = False,
+    locate: Locate | None = None,
 ) -> RequirementsFile:
     """Return what *text* states: standard input, the body of a request, or a file that is read already.
 
@@ -136,9 +145,10 @@ def parse_requirements_text(
     :param read: as for :func:`parse_requirements_file`; None refuses every nested file by name.
     :param environment: as for :func:`parse_requirements_file`.
     :param constraint: as for :func:`parse_requirements_file`.
+    :param locate: as for :func:`parse_requirements_file`.
     :raises InputError: every refusal, with file and line.
     """
-    reading = _Reading(read, environment or {})
+    reading = _Reading(read, environment or {}, locate)
     _read_file(reading, text, name, constraint=constraint, chain=(posixpath.normpath(name),))
     return RequirementsFile(
         requirements=tuple(reading.requirements),
@@ -180,7 +190,9 @@ def _read_file(reading: _Reading, text: str, name: str, *, constraint: bool, cha
                 hint="keep one; others can be named with --extra-index-url",
             )
         for given in options:
-            if given.option.name in ("--requirement", "--constraint"):
+            if given.option.name == "--editable":
+                _add_requirement(reading, given.value, (), origin, constraint, editable=True)
+            elif given.option.name in ("--requirement", "--constraint"):
                 _read_nested(reading, given.value, origin, constraint=given.option.name == "--constraint", chain=chain)
             else:
                 _apply_option(reading, given, origin)
@@ -220,16 +232,27 @@ def _read_nested(reading: _Reading, path: str, origin: str, *, constraint: bool,
 
 
 def _add_requirement(
-    reading: _Reading, body: str, options: tuple[GivenOption, ...], origin: str, constraint: bool
+    reading: _Reading,
+    body: str,
+    options: tuple[GivenOption, ...],
+    origin: str,
+    constraint: bool,
+    *,
+    editable: bool = False,
 ) -> None:
     hashes = _parse_hashes(reading, [given.value for given in options], origin)
-    requirement = parse_user_requirement(body, origin, hashes=hashes)
+    requirement = parse_user_requirement(body, origin, hashes=hashes, locate=reading.locate, editable=editable)
     if constraint and requirement.extras:
         raise InputError(
             "constraint-unsupported",
             f"{origin}: a constraint cannot have extras: {redact(body)!r}",
             hint="keep name and versions here, and put the extra into a requirement",
         )
+    if editable and requirement.url is not None and requirement.url.startswith("git+"):
+        reading.notes[
+            f"{origin}: -e changes nothing for a repository: {requirement.project} is built from its commit; "
+            "to work on it, clone it and name its folder"
+        ] = None
     (reading.constraints if constraint else reading.requirements).append(requirement)
     if len(reading.constraints) + len(reading.requirements) > MAX_REQUIREMENTS:
         raise InputError(
@@ -276,8 +299,6 @@ def _apply_option(reading: _Reading, given: GivenOption, origin: str) -> None:
         reading.index_url, reading.index_origin = url, origin
     elif name == "--extra-index-url":
         reading.extra_index_urls[_check_url(value, name, origin)] = None
-    elif name == "--editable":
-        raise refuse_direct(f"-e {value}", origin)
     elif name == "--pre":
         reading.pre = True
     elif name == "--all-releases":

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
 from .candidates import Candidate, Pool, requires_python_admits
 from .dependencies import Dependency, MarkerJudge, dependencies_of
+from .direct import is_same_place
 from .edges import UNUSABLE, Edge, SpecifierFlags
+from .errors import InputError
 from .names import NormalizedName
 from .policy import Policy, Rules
 from .reading import Reading
@@ -60,6 +63,9 @@ class Supply:
             self._overrides.setdefault((override.parent, override.requirement.project), []).append(override)
         self._used: set[Override] = set()
         self._excludes = frozenset(excludes)
+        #: Projects that a direct reference of the user's provides -> its normal form.
+        self.directs: dict[NormalizedName, str] = {}
+        self._find_directs((*roots, *constraints))
         #: What the user asks for on this target, one edge for each node.
         self.roots: list[Edge] = []
         for requirement in roots:
@@ -67,7 +73,24 @@ class Supply:
                 extras, text = requirement.extras, _without_marker(requirement)
                 dependency = Dependency(requirement.project, extras, requirement.specifier, text)
                 self.roots += self._split(dependency, None, requirement.origin)
-        reading.load({edge.project for edge in self.roots})
+        reading.load({edge.project for edge in self.roots} - self.directs.keys())
+
+    def _find_directs(self, requirements: Iterable[Requirement]) -> None:
+        stated: dict[NormalizedName, Requirement] = {}
+        for requirement in requirements:
+            if requirement.url is None or not self.judge.holds(requirement.marker):
+                continue
+            if (None, requirement.project) in self._overrides:
+                continue
+            first = stated.setdefault(requirement.project, requirement)
+            if first.url != requirement.url:
+                raise InputError(
+                    "conflicting-references",
+                    f"{requirement.project} is asked for from two places",
+                    context=[f"{r.origin}: {_without_marker(r)}" for r in (first, requirement)],
+                    hint="remove one of them, or let markers tell apart for which target each is",
+                )
+            self.directs[requirement.project] = requirement.url
 
     # ---- pools
 
@@ -84,7 +107,8 @@ class Supply:
             return self._pools[project]
         except KeyError:
             pass
-        page = self.reading.page(project)
+        reference = self.directs.get(project)
+        page = self.reading.page(project) if reference is None else self.reading.direct(reference, project)
         pool = None if page is None else Pool(page, self.target, self._rules_for(project), self.admits_python)
         self._pools[project] = pool
         return pool
@@ -92,7 +116,11 @@ class Supply:
     def _rules_for(self, project: NormalizedName) -> Rules:
         asked = [edge for edge in self.roots if edge.project == project]
         named = any(edge.specifier.prereleases for edge in asked)
-        return self.policy.rules_for(project, direct=bool(asked), named=named)
+        rules = self.policy.rules_for(project, direct=bool(asked), named=named)
+        if project in self.directs:
+            # the user named this very artifact: no list of providers, no mode and no date stands in its way
+            return replace(rules, providers=("wheel", "sdist"), prerelease="allow", as_of=None)
+        return rules
 
     def preferred(self, pool: Pool) -> tuple[int, str] | None:
         """Return (rank, provider) of the existing pin of a project, where it still is there to be taken."""
@@ -213,11 +241,25 @@ class Supply:
             dependencies, problem = dependencies_of(lines, candidate.extra, self.judge)
             self.reading.load({d.project for d in dependencies})
             for dependency in dependencies:
+                if dependency.url is not None and not self._is_named(dependency, candidate.project):
+                    problem = (
+                        f"its requirement {dependency.text!r} names a URL that no requirement of yours names for "
+                        f"{dependency.project}"
+                    )
+                    break
                 yield from self._split(dependency, candidate.project, origin)
         if problem is not None:
             unusable = Edge(candidate.project, "", SpecifierSet(), problem, origin)
             unusable.key = UNUSABLE
             yield unusable
+
+    def _is_named(self, dependency: Dependency, parent: NormalizedName) -> bool:
+        """Return whether the URL of a release's *dependency* is one that the user names, or does not count."""
+        project = dependency.project
+        if project in self._excludes or not self._overrides.keys().isdisjoint({(parent, project), (None, project)}):
+            return True
+        stated = self.directs.get(project)
+        return stated is not None and dependency.url is not None and is_same_place(stated, dependency.url)
 
     def _split(self, dependency: Dependency, parent: NormalizedName | None, origin: str) -> Iterator[Edge]:
         """Yield an edge to the base and one to each extra's node: an extra's specifier binds the base, too.
@@ -255,4 +297,6 @@ class Supply:
 
 def _without_marker(requirement: Requirement) -> str:
     extras = f"[{','.join(requirement.extras)}]" if requirement.extras else ""
-    return f"{requirement.project}{extras}{requirement.specifier}"
+    return f"{requirement.project}{extras}" + (
+        str(requirement.specifier) if requirement.url is None else f" @ {requirement.url}"
+    )

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import replace
+from urllib.parse import quote, unquote
 
+from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Pep508
+from packaging.specifiers import SpecifierSet
 
+from .direct import InvalidReference, Locate, Reference, archive_project, parse_reference
 from .errors import InputError
-from .names import normalize_project
+from .names import NormalizedName, normalize_extra, normalize_project
 from .requirement import Requirement, parse_requirement
 from .requirements_options import redact
 
-__all__ = ["parse_user_requirement", "refuse_direct"]
+__all__ = ["parse_user_requirement"]
 
 #: Longest requirement, in characters: numbers in it stay below Python's limit for integers.
 MAX_REQUIREMENT = 4_000
@@ -25,12 +30,22 @@ _SUFFIX = re.compile(r"(\.tar)?\.[a-z0-9]+\Z", re.IGNORECASE)
 _TRAILING_EXTRAS = re.compile(r"\[[^\[\]]*\]\Z")
 
 
-def parse_user_requirement(text: str, origin: str, *, hashes: tuple[str, ...] = ()) -> Requirement:
+def parse_user_requirement(
+    text: str,
+    origin: str,
+    *,
+    hashes: tuple[str, ...] = (),
+    locate: Locate | None = None,
+    editable: bool = False,
+) -> Requirement:
     """Return the requirement that a user wrote, in a file or as an argument; more than PEP 508 has a name here.
 
     :param origin: where it stands, for messages.
-    :raises InputError: ``invalid-requirement``, or ``direct-reference-unsupported`` for URLs,
-        ``NAME @ URL``, version control and local paths.
+    :param locate: finds what local paths hold; None refuses every direct reference (a service).
+    :param editable: it stands behind ``-e``.
+    :raises InputError: ``invalid-requirement``; for URLs, ``NAME @ URL``, version control and local
+        paths ``direct-reference-not-allowed``, ``direct-reference-unsupported``,
+        ``direct-reference-unnamed``, ``reference-mismatch``.
     """
     if len(text) > MAX_REQUIREMENT:
         raise InputError(
@@ -49,8 +64,8 @@ def parse_user_requirement(text: str, origin: str, *, hashes: tuple[str, ...] = 
     body, _, marker = text.partition(";")
     if not marker.strip():
         text = body.strip()  # pip takes "requests;"
-    if _is_direct(body.strip()):
-        raise refuse_direct(text, origin)
+    if editable or _is_direct(body.strip()):
+        return _parse_direct(text, origin, hashes, locate, editable=editable)
     try:
         requirement = parse_requirement(text, origin, hashes=hashes)
     except RecursionError as error:
@@ -61,7 +76,7 @@ def parse_user_requirement(text: str, origin: str, *, hashes: tuple[str, ...] = 
             hint="write the marker with fewer parentheses",
         ) from error
     if requirement.url is not None:
-        raise refuse_direct(text, origin)
+        return _parse_direct(text, origin, hashes, locate, editable=False)
     return requirement
 
 
@@ -74,14 +89,94 @@ def _is_direct(body: str) -> bool:
     return suffix is not None and _ARCHIVE.fullmatch(suffix[0]) is not None and "@" not in body
 
 
-def refuse_direct(text: str, origin: str) -> InputError:
-    """Return the error that refuses *text*, a direct reference at *origin*."""
-    hint = "name a project of an index instead: NAME==VERSION"
-    with suppress(InvalidRequirement, ValueError, RecursionError):
-        if (parsed := Pep508(text)).url is not None:
-            hint = f"name a project of an index instead: {normalize_project(parsed.name)}==VERSION"
-    return InputError(
-        "direct-reference-unsupported",
-        f"{origin}: {redact(text)!r} is a URL, a version control address or a path, which mach does not take yet",
-        hint=hint,
+def _parse_direct(
+    text: str, origin: str, hashes: tuple[str, ...], locate: Locate | None, *, editable: bool
+) -> Requirement:
+    if locate is None:
+        raise InputError(
+            "direct-reference-not-allowed",
+            f"{origin}: {redact(text)!r} is a URL, a version control address or a path, and this service "
+            "fetches nothing that a request names",
+            hint=f"name a project of an index instead: {_project_in(text) or 'NAME'}==VERSION",
+        )
+    name, extras, address, marker = _take_apart(text, origin)
+    try:
+        reference = parse_reference(address)
+        stated = _name_in(reference, address) if name is None or reference.kind == "url" else None
+    except InvalidReference as error:
+        raise InputError(
+            "direct-reference-unsupported",
+            f"{origin}: {redact(text)!r} cannot be taken: {error}",
+            hint="write NAME @ URL of a wheel or an sdist, NAME @ git+https://…@COMMIT, or ./FOLDER",
+        ) from None
+    if editable and reference.kind == "url":
+        raise InputError(
+            "direct-reference-unsupported",
+            f"{origin}: {redact(text)!r} is editable, and only a folder can be",
+            hint="leave out the -e",
+        )
+    project = stated if name is None else normalize_project(name)
+    if reference.kind == "path":
+        reference, found = locate(replace(reference, editable=editable or reference.editable), origin)
+        stated, project = found, project or found
+    if project is None:
+        raise InputError(
+            "direct-reference-unnamed",
+            f"{origin}: {redact(text)!r} does not say which project it is",
+            hint=f"write NAME @ {redact(address)}",
+        )
+    if stated is not None and stated != project:
+        raise InputError(
+            "reference-mismatch",
+            f"{origin}: {project} is asked for from {redact(address)}, and that is {stated}",
+            hint=f"write {stated} instead, or name another place",
+        )
+    return Requirement(
+        project=project,
+        extras=tuple(sorted({normalize_extra(extra) for extra in extras})),
+        specifier=SpecifierSet(),
+        marker=marker,
+        url=str(reference),
+        origin=origin,
+        hashes=tuple(sorted(hashes)),
     )
+
+
+def _take_apart(text: str, origin: str) -> tuple[str | None, set[str], str, Marker | None]:
+    """Return name (None where only the address stands there), extras, address and marker of a direct reference."""
+    try:
+        with suppress(InvalidRequirement, ValueError):
+            if (parsed := Pep508(text)).url is not None:
+                return parsed.name, set(parsed.extras), parsed.url, parsed.marker
+        # as pip: in a URL only "; " begins a marker
+        address, _, tail = text.partition("; " if _SCHEME.match(text) else ";")
+        address = address.strip()
+        extras: set[str] = set()
+        if (found := _TRAILING_EXTRAS.search(address)) is not None:
+            extras = Pep508(f"name{found[0]}").extras
+            address = address[: found.start()].rstrip()
+        if not _SCHEME.match(address):
+            path, mark, fragment = address.partition("#")
+            address = quote(path, safe="/~") + mark + fragment
+        return None, extras, address, Marker(tail) if tail.strip() else None
+    except (InvalidRequirement, InvalidMarker, ValueError, RecursionError) as error:
+        raise InputError(
+            "invalid-requirement",
+            f"{redact(text)!r} is not a requirement",
+            context=[f"at {origin}", str(error).splitlines()[0][:300] if str(error) else "it does not parse"],
+            hint="write NAME @ URL, NAME[EXTRA] @ URL ; MARKER, or a path",
+        ) from error
+
+
+def _name_in(reference: Reference, address: str) -> NormalizedName | None:
+    """Return the project that a URL's file name or an ``#egg=`` names."""
+    if reference.kind == "url":
+        return archive_project(unquote(reference.location.partition("?")[0].rpartition("/")[2]))[0]
+    egg = re.search(r"[#&]egg=([A-Za-z0-9._-]+)(&|$)", address)
+    return normalize_project(egg[1]) if egg is not None and reference.kind == "vcs" else None
+
+
+def _project_in(text: str) -> str | None:
+    with suppress(InvalidRequirement, ValueError, RecursionError):
+        return normalize_project(Pep508(text).name)
+    return None

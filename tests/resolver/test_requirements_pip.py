@@ -34,7 +34,7 @@ from resolver.requirements_txt import RequirementsFile, parse_requirements_file
 #: What mach refuses and pip takes (or ignores without a word); docs/reference/requirements-file.md has each.
 DELIBERATE = {
     "constraint-unsupported",
-    "direct-reference-unsupported",
+    "direct-reference-not-allowed",
     "hash-unsupported",
     "invalid-hash",
     "invalid-option",
