@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .conflict import Demand, Fix, Trouble
@@ -46,20 +47,56 @@ def explain(
         return _gave_up(failure, target)
     trouble = describe(supply, find_single(supply) or find_core(failure))
     fixes = () if request is None or retry is None else find_fixes(request, trouble, target, retry)
-    return NoSolution(
-        trouble.code,
-        _message(supply, target, trouble),
-        context=_context(supply, trouble, fixes),
-        hint=_hint(trouble, fixes),
-        details={
-            "target": {"python": target.python, "system": target.system},
-            "providers": list(supply.policy.rules_for("").providers),
-            "as-of": {name: render_time(moment) for name, moment in sorted(supply.policy.as_of.items())},
-            "snapshot": snapshot,
-            **trouble.to_json(),
-            "fixes": [fix.to_json() for fix in fixes],
-        },
-    )
+    told = _Told(supply, target, trouble, fixes, snapshot)
+    project = trouble.project
+    wanted = " and ".join(text for text in _demanded(trouble, project or "") if text != project)
+    if trouble.code == "unknown-project":
+        return told.error(
+            "unknown-project",
+            f"no index has a project named {project!r}",
+            "check the spelling, or name the index that has it with --extra-index-url",
+        )
+    if trouble.code == "no-such-version":
+        return told.error(
+            "no-such-version",
+            f"no known version of {project} meets {wanted or project}",
+            "ask for a version that exists, or get newer facts with --refresh",
+        )
+    if trouble.code == "nothing-for-target":
+        return told.error(
+            "nothing-for-target",
+            f"{project} has nothing{' that meets ' if wanted else ''}{wanted} for {_place(target)}",
+            "choose another --python, --platform or --providers, or ask for another version",
+        )
+    return told.error("conflict", _contradiction(told), "change or remove one of the requirements above")
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """All that an error says beside its message."""
+
+    supply: Supply
+    target: Target
+    trouble: Trouble
+    fixes: Sequence[Fix]
+    snapshot: str | None
+
+    def error(self, code: str, message: str, hint: str) -> NoSolution:
+        policy = self.supply.policy
+        return NoSolution(
+            code,
+            message,
+            context=_context(self),
+            hint="make one of the changes that work; each was tried on what the catalog knows" if self.fixes else hint,
+            details={
+                "target": {"python": self.target.python, "system": self.target.system},
+                "providers": list(policy.rules_for("").providers),
+                "as-of": {name: render_time(moment) for name, moment in sorted(policy.as_of.items())},
+                "snapshot": self.snapshot,
+                **self.trouble.to_json(),
+                "fixes": [fix.to_json() for fix in self.fixes],
+            },
+        )
 
 
 def _gave_up(failure: Failure, target: Target) -> NoSolution:
@@ -114,21 +151,14 @@ def _place(target: Target) -> str:
     return f"Python {target.python}, {target.system}"
 
 
-def _message(supply: Supply, target: Target, trouble: Trouble) -> str:
-    project = trouble.project
-    if trouble.code == "unknown-project":
-        return f"no index has a project named {project!r}"
-    if project is None:
-        providers = " or ".join(supply.policy.rules_for("").providers)
-        asked = [f"{'the constraint ' if d.kind == 'constraint' else ''}{d}" for d in trouble.core]
-        shown = _first(asked, _MOST_DEMANDS, "more of your requirements")
-        whole = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-        what = "cannot be had" if len(trouble.core) == 1 else "contradict each other"
-        return f"{whole} {what} on {_place(target)}, from {providers}"
-    wanted = [text for text in _demanded(trouble, project) if text != project]
-    if trouble.code == "no-such-version":
-        return f"no known version of {project} meets {' and '.join(wanted) or project}"
-    return f"{project} has nothing{' that meets ' if wanted else ''}{' and '.join(wanted)} for {_place(target)}"
+def _contradiction(told: _Told) -> str:
+    core = told.trouble.core
+    providers = " or ".join(told.supply.policy.rules_for("").providers)
+    asked = [f"{'the constraint ' if d.kind == 'constraint' else ''}{d}" for d in core]
+    shown = _first(asked, _MOST_DEMANDS, "more of your requirements")
+    whole = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1].removeprefix('and ')}"
+    what = "cannot be had" if len(core) == 1 else "contradict each other"
+    return f"{whole} {what} on {_place(told.target)}, from {providers}"
 
 
 def _demanded(trouble: Trouble, project: str) -> list[str]:
@@ -140,7 +170,8 @@ def _demanded(trouble: Trouble, project: str) -> list[str]:
     return list(texts)[:3]
 
 
-def _context(supply: Supply, trouble: Trouble, fixes: Sequence[Fix]) -> list[str]:
+def _context(told: _Told) -> list[str]:
+    supply, trouble, fixes = told.supply, told.trouble, told.fixes
     lines = _asked(trouble.core) if trouble.project is not None else []
     lines += _first([step.text for step in trouble.steps], _MOST_STEPS, "steps (--json shows them)")
     pool = None if trouble.project is None else supply.known_pool(NormalizedName(trouble.project))
@@ -169,15 +200,3 @@ def _left_out(trouble: Trouble) -> list[str]:
 def _takes(fix: Fix) -> str:
     shown = [f"{project} {version}" for project, version in list(fix.takes.items())[:3]]
     return f", which takes {', '.join(shown)}" if shown else ""
-
-
-def _hint(trouble: Trouble, fixes: Sequence[Fix]) -> str:
-    if fixes:
-        return "make one of the changes that work; each was tried on what the catalog knows"
-    if trouble.code == "unknown-project":
-        return "check the spelling, or name the index that has it with --extra-index-url"
-    if trouble.code == "no-such-version":
-        return "ask for a version that exists, or get newer facts with --refresh"
-    if trouble.code == "nothing-for-target":
-        return "choose another --python, --platform or --providers, or ask for another version"
-    return "change or remove one of the requirements above"
