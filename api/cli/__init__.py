@@ -47,11 +47,11 @@ def _main() -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        discard_output()
+        discard_output(sys.stdout)
         return _READER_GONE
     except OSError as error:
         console.json = False
-        discard_output()
+        discard_output(sys.stdout)
         told = console.system_error(error)
         return code or told
     return code
@@ -65,14 +65,19 @@ def _run(console: Console) -> int:
     try:
         return _call(console)
     except ReaderGone:
-        discard_output()
+        discard_output(sys.stdout)
         return _READER_GONE
     except KeyboardInterrupt:
         console.end_progress()
         console.line("interrupted: nothing that was stored is lost")
         return _INTERRUPTED
     except OSError as error:
-        return console.system_error(error)
+        code = console.system_error(error)
+        try:
+            sys.stdout.flush()
+        except OSError:  # it has been told
+            discard_output(sys.stdout)
+        return code
     finally:
         console.end_progress()
 

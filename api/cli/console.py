@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from api.notices import Notices
 from resolver.errors import EXIT_CODES, MachError, Unavailable, printable
@@ -60,8 +59,10 @@ class Console:
         """Write one line."""
         self.end_progress()
         # where nobody reads or the disk is full, the work goes on: its result and exit code matter more
-        with contextlib.suppress(OSError):
+        try:
             print(text, file=sys.stderr, flush=True)
+        except OSError:
+            discard_output(sys.stderr)
 
     def _painted(self, colour: str, text: str) -> str:
         return f"{colour}{text}{_RESET}" if self._colour else text
@@ -166,12 +167,12 @@ class Console:
             print(json.dumps(value, indent=2, sort_keys=True), flush=True)
         except OSError:
             self.json = False
-            discard_output()
+            discard_output(sys.stdout)
             raise
 
 
-def discard_output() -> None:
-    """Let stdout end in nothing, so that Python does not complain of it again at its end."""
+def discard_output(stream: TextIO) -> None:
+    """Let *stream*, which takes nothing, end in nothing, so that Python does not complain of it again at its end."""
     nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, sys.stdout.fileno())
+    os.dup2(nothing, stream.fileno())
     os.close(nothing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ def lock(
     except ValueError as error:
         raise InputError("invalid-name", str(error), hint="--upgrade-package takes the name of a project") from error
     asking.note_choices()
-    # what is there and no plain file (/dev/stdout) is written to, not read
-    old = None if output == "-" or (path.exists() and not path.is_file()) else read_lock_file(path)
+    # what is no plain file (/dev/stdout) is written to, not read
+    old = read_lock_file(path) if os.path.isfile(path) and output != "-" else None  # noqa: PTH113  it never raises
     pinned = set() if old is None else {pin.name for target in old.targets for pin in target.pins}
     for name in sorted(projects - pinned):
         console.warn(f"--upgrade-package {name} changes nothing: {path} does not pin it")

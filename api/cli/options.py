@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -185,5 +186,5 @@ def write_output(text: str, path: str | None) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        discard_output()
+        discard_output(sys.stdout)
         raise unwritable("standard output", error) from error

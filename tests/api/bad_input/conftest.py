@@ -10,8 +10,6 @@ import pytest
 from tests.e2e.machines import Machine
 from tests.support.world import World
 
-__all__ = ["Filled"]
-
 #: What :func:`filled` has locked.
 REQUIREMENTS = "requests[socks]<2.32\nhostile-url\n"
 

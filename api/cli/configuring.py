@@ -1,0 +1,114 @@
+"""What configuration files and the environment add to the options of a command."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from .console import Console
+
+if TYPE_CHECKING:
+    from api.config import Configuration
+
+__all__ = ["Configured", "configure", "configured_catalog", "read_configuration"]
+
+_PYPROJECT = "pyproject.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configured:
+    """What does not fit into a command's options."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    """Requirements, as lines of a requirements file, by the name that messages show."""
+    constraint_texts: dict[str, str] = field(default_factory=dict)
+    project_file: Path | None = None
+    """The configuration file, where it says what is asked for."""
+
+
+def read_configuration(folder: Path) -> Configuration:
+    """Return the settings for a request whose files lie in *folder*.
+
+    :raises InputError: ``unknown-setting``, ``invalid-configuration``, ``invalid-toml``, ``unreadable-file``.
+    """
+    from api.config import load_configuration
+
+    from .files import read_text
+
+    return load_configuration(folder, environ=os.environ, user_file=_user_file(), read=read_text)
+
+
+def _user_file() -> Path:
+    import platformdirs
+
+    return platformdirs.user_config_path("mach", appauthor=False) / "config.toml"
+
+
+def configured_catalog() -> str | None:
+    """Return the catalog that the configuration names for the current folder; None where it names none."""
+    setting = read_configuration(Path()).get("db")
+    return None if setting is None else str(setting.value)
+
+
+def configure(values: dict[str, Any]) -> Configured:
+    """Put what is configured into *values*, the options of the current command, where the user gave none.
+
+    :raises InputError: as :func:`read_configuration`.
+    """
+    context = click.get_current_context()
+
+    def given(parameter: str) -> bool:
+        source = context.get_parameter_source(parameter)
+        return source in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+
+    named = [file for file in values["files"] if file != "-"]
+    asks = bool(values["files"] or values["requirements"])
+    configuration = read_configuration(Path(named[0]).parent if named else Path())
+    console = Console.current()
+    for note in configuration.notes:
+        console.warn(note)
+    for (name, project), setting in sorted(configuration.settings.items()):
+        parameter = setting.key.parameter
+        if setting.key.request and (asks or name == "requirements"):
+            continue
+        if name == "constraints" or setting.key.kind == "by-project" or parameter not in values or given(parameter):
+            continue
+        values[parameter] = setting.value
+    for parameter, key in (("providers", "providers"), ("prerelease", "prerelease"), ("as_of", "as-of")):
+        # an option for one project leaves what is configured for the others
+        configured = [f"{s.project}={s.value}" for s in configuration.by_project(key)]
+        if parameter == "prerelease" and values["pre"]:
+            configured.append("allow")
+        values[parameter] = (*configured, *values[parameter])
+    texts = {} if asks else _lines(configuration, "requirements")
+    request_file = configuration.project_file if texts or (values["files"] and not asks) else None
+    if not asks and not texts and not values["files"]:
+        _take_pyproject(values, configuration)
+    elif request_file is not None:
+        console.note(f"asking for what {request_file} names")
+    return Configured(texts=texts, constraint_texts=_lines(configuration, "constraints"), project_file=request_file)
+
+
+def _take_pyproject(values: dict[str, Any], configuration: Configuration) -> None:
+    """Ask for what the pyproject.toml of the current folder, or beside the configuration file, states."""
+    folders = [Path()]
+    if configuration.project_file is not None:
+        folders.append(configuration.project_file.parent)
+    for folder in folders:
+        path = folder / _PYPROJECT
+        if path.is_file():
+            values["files"] = (str(path),)
+            Console.current().note(f"asking for what {path} states")
+            return
+
+
+def _lines(configuration: Configuration, name: str) -> dict[str, str]:
+    setting = configuration.get(name)
+    if setting is None or not isinstance(setting.value, tuple) or not setting.value:
+        return {}
+    return {f"{setting.source}: {name}": "".join(f"{line}\n" for line in setting.value)}
