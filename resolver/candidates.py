@@ -43,8 +43,9 @@ class Pool:
 
     :ivar files: provider -> rank -> rows of :attr:`Page.files`, best first: the best wheel
         tag, then the listing's order.
-    :ivar masks: provider -> mask of ranks that have an eligible, unyanked file.
-    :ivar yanked: provider -> mask of ranks whose eligible files are all yanked.
+    :ivar masks: provider -> mask of ranks that it offers: those with an eligible, unyanked file, less
+        what a wheel or sdist of an earlier provider offers already.
+    :ivar yanked: the same for ranks whose eligible files are all yanked.
     """
 
     __slots__ = (
@@ -88,6 +89,22 @@ class Pool:
         for provider, found in zip(_PROVIDER_OF_KIND, eligible, strict=True):
             if provider in self.masks:
                 self._take(provider, sorted(found))
+        self._shadow()
+
+    def _shadow(self) -> None:
+        """Leave each release to the first allowed of wheel and sdist that it has.
+
+        Both are one release with one set of requirements (their metadata differ in 0.27 % of
+        releases; pip and uv read one of them as well): where a release's wheel does not fit,
+        its sdist does not either, and asking would download and perhaps build it.
+        """
+        good = bad = 0
+        for provider in self.providers:
+            if provider in _PROVIDER_OF_KIND:
+                self.masks[provider] &= ~good
+                self.yanked[provider] &= ~(good | bad)
+                good |= self.masks[provider]
+                bad |= self.yanked[provider]
 
     def _take(self, provider: str, found: list[tuple[int, int, int, int]]) -> None:
         """Keep the files of one provider: (rank, tag rank, row, yanked), sorted, so that the best comes first."""

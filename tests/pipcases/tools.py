@@ -48,7 +48,9 @@ def _environment() -> dict[str, str]:
     return plain | {"PIP_CONFIG_FILE": os.devnull}
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], cwd: Path) -> tuple[subprocess.CompletedProcess[str], float]:
+def _run(
+    command: Sequence[str], environment: Mapping[str, str], cwd: Path
+) -> tuple[subprocess.CompletedProcess[str], float]:
     start = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, env=dict(environment), cwd=cwd, timeout=_SECONDS)
     return done, time.perf_counter() - start
@@ -76,7 +78,15 @@ def run_mach(case: Case, folder: Path, index: str, *, without: Sequence[str] = (
     command = [sys.executable, "-m", "api.cli", "lock", "-r", str(folder / "requirements.in")]
     command += [str(folder / o) if o == "constraints.txt" else o for o in options]
     command += ["--python", python_for(case), "--platform", "x86_64-linux", "--prefer", "newest", "--as-of", case.as_of]
-    command += ["--index-url", index, "--db", str(folder / "catalog.sqlite3"), "-o", str(folder / "mach.lock"), "--json"]
+    command += [
+        "--index-url",
+        index,
+        "--db",
+        str(folder / "catalog.sqlite3"),
+        "-o",
+        str(folder / "mach.lock"),
+        "--json",
+    ]
     done, seconds = _run(command, _environment(), _ROOT)
     try:
         answer: dict[str, Any] = json.loads(done.stdout)
@@ -100,7 +110,15 @@ def run_uv(case: Case, folder: Path, index: str, *, without: Sequence[str] = ())
     options = _write(case, folder)
     (folder / "excludes.txt").write_text("".join(f"{name}\n" for name in without))
     command = [str(Path(sys.executable).with_name("uv")), "pip", "compile", "requirements.in", *options, "--no-config"]
-    command += ["--quiet", "--no-header", "--no-annotate", "--no-build", "--no-python-downloads", "--python", sys.executable]
+    command += [
+        "--quiet",
+        "--no-header",
+        "--no-annotate",
+        "--no-build",
+        "--no-python-downloads",
+        "--python",
+        sys.executable,
+    ]
     command += ["--python-version", python_for(case), "--exclude-newer", f"{case.as_of}Z"]
     command += ["--excludes", "excludes.txt", "--default-index", index, "--cache-dir", str(folder / "uv")]
     patience = {"UV_HTTP_TIMEOUT": "300", "UV_CONCURRENT_DOWNLOADS": "4"}
