@@ -172,8 +172,10 @@ class Asking:
         """Take the options out of *values*; files are read here."""
         from api.asking import Choices, ask
 
+        from .configuring import configure
         from .files import STDIN, make_reader, read_nixpkgs
 
+        configured = configure(values)
         catalog = make_catalog_choices(values)
         files: tuple[str, ...] = values.pop("files")
         named = tuple(file for file in files if file != "-")
@@ -181,8 +183,9 @@ class Asking:
         asked = ask(
             arguments=values.pop("requirements"),
             files=named,
-            texts={STDIN: read("-", "command line")} if "-" in files else {},
+            texts={**configured.texts, **({STDIN: read("-", "command line")} if "-" in files else {})},
             constraint_files=values.pop("constraint_files"),
+            constraint_texts=configured.constraint_texts,
             choices=Choices(
                 pythons=values.pop("pythons"),
                 systems=values.pop("systems"),
@@ -207,13 +210,13 @@ class Asking:
         )
         nixpkgs = read_nixpkgs(values.pop("nixpkgs_source"), values.pop("nixpkgs_sha256"))
         near = values.pop("near")
-        folder = Path(named[0]).parent if named else Path()
+        folder = configured.lock_folder(named)
         return cls(
             asked=asked,
             catalog=catalog,
             nixpkgs=nixpkgs,
             near=None if near is None else read_lock_or_refuse(near),
-            files=named,
+            files=configured.request_files(named),
             lock_path=folder / LOCK_NAME,
         )
 

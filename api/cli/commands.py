@@ -22,6 +22,7 @@ COMMANDS = {
     "why": "graph",
     "crawl": "crawl",
     "db": "db",
+    "config": "config",
     "serve": "serve",
     "completion": "completion",
 }

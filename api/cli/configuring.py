@@ -30,6 +30,18 @@ class Configured:
     project_file: Path | None = None
     """The configuration file, where it says what is asked for."""
 
+    def request_files(self, named: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the files that the request stands in; the lock lies beside the first one.
+
+        :param named: those that are read.
+        """
+        return named if self.project_file is None else (str(self.project_file), *named)
+
+    def lock_folder(self, named: tuple[str, ...]) -> Path:
+        """Return the folder of the lock that belongs to the request."""
+        files = self.request_files(named)
+        return Path(files[0]).parent if files else Path()
+
 
 def read_configuration(folder: Path) -> Configuration:
     """Return the settings for a request whose files lie in *folder*.
@@ -72,7 +84,7 @@ def configure(values: dict[str, Any]) -> Configured:
     console = Console.current()
     for note in configuration.notes:
         console.warn(note)
-    for (name, project), setting in sorted(configuration.settings.items()):
+    for (name, _), setting in sorted(configuration.settings.items()):
         parameter = setting.key.parameter
         if setting.key.request and (asks or name == "requirements"):
             continue

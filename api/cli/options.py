@@ -82,13 +82,24 @@ def output_options(*, json: bool = False) -> Callable[[F], F]:
     return apply_options(options)
 
 
-def catalog_options(*, fetching: bool = True) -> Callable[[F], F]:
-    """Add ``--db``, and with *fetching* ``--snapshot``, ``--offline``, ``--refresh`` and ``--max-age``."""
+def _configured_catalog() -> str | None:
+    from .configuring import configured_catalog
+
+    return configured_catalog()
+
+
+def catalog_options(*, fetching: bool = True, configured: bool = True) -> Callable[[F], F]:
+    """Add ``--db``, and with *fetching* ``--snapshot``, ``--offline``, ``--refresh`` and ``--max-age``.
+
+    :param configured: take the catalog from configuration files where it is not given; with *fetching*,
+        :class:`Asking` does that, since files of the request say where to look.
+    """
     options: list[Any] = [
         click.option(
             "--db",
             metavar="URL|FILE",
             envvar="MACH_DB",
+            default=_configured_catalog if configured and not fetching else None,
             help="The catalog: a SQLite file or postgresql://…  [env: MACH_DB; default: in your data directory]",
         )
     ]

@@ -32,7 +32,7 @@ from .options import catalog_options, output_options
 @click.option(
     "--extra-index-url", "extra_index_urls", multiple=True, metavar="URL", help="An index that goes before it."
 )
-@catalog_options(fetching=False)
+@catalog_options(fetching=False, configured=False)
 @output_options()
 def serve(
     host: str, port: int, offline: bool, index_url: str | None, extra_index_urls: tuple[str, ...], db: str | None
