@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from .catalog import ID, Artifact, Catalog, MetadataNeed, PageNeed
 from .dependencies import MarkerJudge
 from .direct import DIRECT, LOCAL_ID, is_direct, parse_reference
 from .errors import DataError, InputError, NoSolution
-from .explain import explain
 from .fallback import settle
-from .fixes import Attempt
 from .interpreters import patch_interval
 from .lock import (
     BuildClosure,
@@ -34,6 +33,9 @@ from .resolution import Failure, ResolvedPin, Solved, solve
 from .statistics import Statistics
 from .supply import Supply
 from .target import Target, make_target, required_glibc
+
+if TYPE_CHECKING:
+    from .fixes import Attempt
 
 __all__ = ["Locking", "Preferences", "make_lock", "preferences_for", "preferences_of"]
 
@@ -74,6 +76,8 @@ class _Run:
     def solve_tool(self, target: Target, root: Requirement) -> Solved | None:
         outcome = solve(Supply(self.reading, target, self.tool_policy, roots=[root]), Statistics())
         if isinstance(outcome, Failure):
+            from .explain import explain
+
             error = explain(outcome, target)
             raise NoSolution(
                 "tool-not-found",
@@ -264,6 +268,8 @@ def make_lock(
             solved.append((target, outcome))
             earlier = {p.project: (p.version, p.provider) for p in outcome.pins} | earlier
     if failed is not None and not run.reading.needs:
+        from .explain import explain  # a long way of imports that only failures go
+
         failure = explain(*failed, request=request, retry=partial(_retry, run.reading), snapshot=snapshot)
         return Locking(failure=failure, reading=run.reading, statistics=statistics)
     tools = _solve_tools(run, targets, solved)
@@ -302,6 +308,8 @@ def _retry(known: Reading, request: Request, rounds: int) -> Attempt:
 
     It reads through a reading of its own, and what is missing for it is not asked for: no lock and no need comes of it.
     """
+    from .fixes import Attempt
+
     reading = known.afresh()
     policy = replace(Policy.of(request, rounds=rounds), consistency_facts=0)
     statistics = Statistics()
