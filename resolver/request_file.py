@@ -213,7 +213,7 @@ def check_selection(selection: Selection, files: Iterable[RequestFile], read: It
     :param read: names of the files, for messages.
     :raises InputError: ``unknown-extra``, ``unknown-group``.
     """
-    files, shown = tuple(files), ", ".join(read) or "arguments alone"
+    files, shown = tuple(files), ", ".join(read) or "the request names no project"
     extras = {extra for file in files for extra in file.extras}
     groups = {group for file in files for group in file.groups}
     for extra in selection.extras:

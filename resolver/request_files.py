@@ -46,13 +46,12 @@ def parse_request_file(text: str, name: str, selection: Selection, targets: Sequ
 
 
 def read_request_files(
-    files: Sequence[tuple[str, str]], selection: Selection, targets: Sequence[Target], *, others: Sequence[str] = ()
+    files: Sequence[tuple[str, str]], selection: Selection, targets: Sequence[Target]
 ) -> tuple[RequestFile, ...]:
     """Return what *files*, each a name and a text, ask for; every extra and group must be known to one of them.
 
-    :param others: names of files that know neither extras nor groups, for messages.
     :raises InputError: as :func:`parse_request_file`; ``unknown-extra``, ``unknown-group``.
     """
     answer = tuple(parse_request_file(text, name, selection, targets) for name, text in files)
-    check_selection(selection, answer, [*(name for name, _ in files), *others])
+    check_selection(selection, answer, [name for name, _ in files])
     return answer
