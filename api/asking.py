@@ -24,6 +24,8 @@ from resolver.user_requirement import parse_user_requirement
 if TYPE_CHECKING:
     from crawler.settings import IndexSettings
 
+    from .local_sources import LocalSources
+
 __all__ = ["Asked", "Choices", "ask", "parse_as_of", "this_system"]
 
 Reader = Callable[[str, str], str]
@@ -136,6 +138,7 @@ def ask(
     read: Reader | None,
     environ: Mapping[str, str] | None = None,
     settings: IndexSettings | None = None,
+    local_sources: LocalSources | None = None,
 ) -> Asked:
     """Return the request that these inputs make together.
 
@@ -148,8 +151,10 @@ def ask(
     :param environ: for ``${NAME}`` in files and for pip's configuration.
     :param settings: the only indexes that may be used, whatever the texts say (a service);
         None takes them from the options, the files and pip's configuration.
+    :param local_sources: reads local paths; None refuses every direct reference (a service).
     :raises InputError: with the origin of what is wrong.
     """
+    locate = local_sources
     environ = os.environ if environ is None else environ
     parsed: list[RequirementsFile] = []
     others: list[tuple[str, str]] = []
@@ -158,19 +163,19 @@ def ask(
         if file_kind(name) != "requirements":
             others.append((name, read(name, "command line")))
         else:
-            parsed.append(parse_requirements_file(name, read, environment=environ))
+            parsed.append(parse_requirements_file(name, read, environment=environ, locate=locate))
     for name, text in (texts or {}).items():
         if file_kind(name) != "requirements":
             others.append((name, text))
         else:
-            parsed.append(parse_requirements_text(text, name, read=read, environment={}))
+            parsed.append(parse_requirements_text(text, name, read=read, environment={}, locate=locate))
     for name in constraint_files:
         assert read is not None, "files are given where they can be read"
         check_constraint_file(name)
-        parsed.append(parse_requirements_file(name, read, environment=environ, constraint=True))
+        parsed.append(parse_requirements_file(name, read, environment=environ, constraint=True, locate=locate))
     for name, text in (constraint_texts or {}).items():
-        parsed.append(parse_requirements_text(text, name, read=read, environment={}, constraint=True))
-    requirements = [parse_user_requirement(text, _name_argument(text)) for text in arguments]
+        parsed.append(parse_requirements_text(text, name, read=read, environment={}, constraint=True, locate=locate))
+    requirements = [parse_user_requirement(text, _name_argument(text), locate=locate) for text in arguments]
     constraints: list[Requirement] = []
     for file in parsed:
         requirements += file.requirements
@@ -219,7 +224,11 @@ def ask(
         ),
         excludes=_excludes(choices, requirements),
         require_hashes=choices.require_hashes or any(file.require_hashes for file in parsed),
+        local_sources={} if local_sources is None else local_sources.found,
     )
+    for system in request.systems:
+        for python in request.pythons:
+            make_target(system, python)  # refuses what mach does not know; it is kept for the resolution
     return Asked(request=request, settings=settings, notes=tuple(dict.fromkeys(notes)), details=settings.left_out)
 
 

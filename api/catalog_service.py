@@ -15,6 +15,7 @@ from resolver.lock_request import request_from_json
 from resolver.locking import Locking, make_lock, preferences_of
 from resolver.names import NormalizedName
 
+from .local_sources import with_local_sources
 from .notices import Notices
 
 if TYPE_CHECKING:
@@ -112,17 +113,20 @@ def _files_with_metadata(
     return answer
 
 
-def export_lock_facts(handle: CatalogHandle, lock: Lock, file: Path, generation: int | None = None) -> None:
+def export_lock_facts(
+    handle: CatalogHandle, lock: Lock, file: Path, generation: int | None = None, *, folder: Path
+) -> None:
     """Write to *file* exactly the facts that *lock* was made from.
 
     The resolution is repeated to find them: afresh, and with the lock's own pins as
     preferences; one of the two reads what the lock's digest names.
 
+    :param folder: where the lock lies: local paths in it start there.
     :raises DataError: ``facts-moved`` where this state of the catalog gives neither.
     """
     from db.transfer import export_facts
 
-    request = request_from_json(lock.request)
+    request = with_local_sources(request_from_json(lock.request), folder)
     reader = handle.reader(generation)
     for preferences in ({}, preferences_of(lock)):
         run: Locking = make_lock(request, reader, preferences=preferences)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from db.catalog import CatalogHandle, Freshness, Reader
 from resolver.catalog import MetadataNeed, PageNeed
+from resolver.direct import is_direct
 from resolver.errors import DataError, MachError, Unavailable
 from resolver.locking import Locking
 from resolver.names import NormalizedName
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from crawler.client import Client
     from crawler.fill import Request as FetchRequest
     from crawler.settings import IndexSettings
-    from db.facts import Fact, MetadataFact, PageFact
+    from db.facts import Fact, FileFact, MetadataFact, PageFact
 
     Ahead = Callable[[PageFact | MetadataFact], Iterable[FetchRequest]]
 
@@ -93,7 +94,9 @@ class Filling:
         files = reader.file_facts(ids)
         requests: dict[FetchRequest, None] = {}
         for need in outcome.needs:
-            if isinstance(need, PageNeed):
+            if isinstance(need, PageNeed) and is_direct(need.index):
+                self._fetch_direct(need.index, need.project)
+            elif isinstance(need, PageNeed):
                 self._checked.add((need.index, need.project))
                 requests[PageRequest(index=need.index, project=need.project)] = None
             else:
@@ -101,7 +104,7 @@ class Filling:
                 requests[
                     MetadataRequest(index=need.index, project=need.project, file=file, whole=file.sha256 is None)
                 ] = None
-        errors = self._fetch(requests, None if ahead is None else ahead())
+        errors = self._fetch(requests, None if ahead is None else ahead()) if requests else {}
         failed = [errors[request] for request in requests if request in errors]
         if failed:
             raise failed[0]
@@ -127,6 +130,20 @@ class Filling:
         self.statistics.seconds_fetching += time.perf_counter() - began
         return result.errors
 
+    def _fetch_direct(
+        self, index: str, project: NormalizedName, known: FileFact | None = None, etag: str | None = None
+    ) -> None:
+        """Fetch and publish what a direct reference says; where *known* still is what it means, note that alone."""
+        from crawler.direct import fetch_direct
+        from db.writer import publish
+
+        self._checked.add((index, project))
+        began = time.perf_counter()
+        facts = fetch_direct(self._connect(), index, project, now=int(self.clock()), known=known, etag=etag)
+        publish(self.handle, facts)
+        self.statistics.fetched += len(facts)
+        self.statistics.seconds_fetching += time.perf_counter() - began
+
     def _connect(self) -> Client:
         """Return the one client of this command: its connections stay open from batch to batch."""
         if self._client is None:
@@ -147,8 +164,11 @@ class Filling:
         """Ask again for pages that the run read and that are too old; return whether the catalog learned anything."""
         now = self.clock()
         by_index: dict[str, list[NormalizedName]] = {}
+        before = self.handle.generation()
         for index, project in outcome.reading.pages_asked():
-            if (index, project) not in self._checked:
+            if is_direct(index):
+                self._revalidate_direct(index, project, now)
+            elif (index, project) not in self._checked:
                 by_index.setdefault(index, []).append(project)
         stale: list[tuple[str, NormalizedName, Freshness | None]] = []
         for index, projects in by_index.items():
@@ -159,7 +179,7 @@ class Filling:
                     stale.append((index, project, fresh))
                     self._checked.add((index, project))
         if not stale:
-            return False
+            return self.handle.generation() != before
         from crawler.fill import PageRequest
 
         requests: dict[FetchRequest, int] = {}
@@ -172,7 +192,6 @@ class Filling:
                 last_serial=fresh.last_serial if fresh else None,
             )
             requests[request] = fresh.checked_at if fresh else 0
-        before = self.handle.generation()
         errors = self._fetch(requests, None)
         if errors:
             oldest = min(requests[r] for r in errors if r in requests)
@@ -183,6 +202,21 @@ class Filling:
                 f"answering from facts that are {age}"
             )
         return self.handle.generation() != before
+
+    def _revalidate_direct(self, index: str, project: NormalizedName, now: float) -> None:
+        """Look whether a branch or a URL without a hash still means what is known, where that is too old."""
+        from crawler.direct import is_fixed
+
+        if (index, project) in self._checked or is_fixed(index):
+            return
+        fresh = self.handle.freshness(index, (project,)).get(project)
+        if fresh is not None and now - fresh.checked_at <= self.max_age:
+            return
+        known = next(iter(self.handle.reader().listing(index, project) or ()), None)
+        try:
+            self._fetch_direct(index, project, known, fresh.etag if fresh is not None else None)
+        except Unavailable as error:
+            self.notices.warn(f"{error.message}; answering from what was fetched before")
 
 
 def _age(seconds: float) -> str:

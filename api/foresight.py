@@ -83,6 +83,8 @@ class Foresight:
             for extra in ("", *sorted(self._extras.get(fact.project, ()))):
                 dependencies, _ = dependencies_of(fact.requires_dist, extra, judge)
                 for dependency in dependencies:
+                    if dependency.url is not None:
+                        continue
                     wanted[dependency.project] = None
                     if dependency.extras:
                         self._extras.setdefault(dependency.project, set()).update(dependency.extras)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -139,10 +139,12 @@ def lock_request(
             # its own pins as preferences: so that the facts in the lock are those that anyone
             # who has the lock reads, whatever lock came before it
             outcome = resolve(preferences_of(outcome.lock))
+        if outcome.failure is not None:
+            from .spelling import name_nearest
+
+            raise name_nearest(outcome.failure, handle.reader(generation), request.indexes)
     filling.statistics.pages = len(outcome.reading.pages_asked())
     filling.statistics.metadata = len(outcome.reading.metadata_asked())
-    if outcome.failure is not None:
-        raise outcome.failure
     assert outcome.lock is not None, "a run without needs and failure has a lock"
     for warning in outcome.warnings:
         notices.warn(warning)
@@ -190,7 +192,13 @@ def _foresight(request: Request, handle: CatalogHandle) -> Ahead:
         if requirement.extras:
             extras.setdefault(requirement.project, set()).update(requirement.extras)
     index = request.indexes[0]
-    return Foresight(targets, policy, index, lambda projects: handle.freshness(index, projects), extras)
+    # what a direct reference provides is nothing to ask an index about
+    directs = {r.project for r in (*request.requirements, *request.constraints) if r.url is not None}
+
+    def known(projects: Iterable[NormalizedName]) -> Iterable[NormalizedName]:
+        return {*handle.freshness(index, projects), *directs}
+
+    return Foresight(targets, policy, index, known, extras)
 
 
 def render_nix(lock: Lock, *, check: bool = False) -> str:

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from resolver.direct import DIRECT, is_direct, parse_reference
 from resolver.errors import InputError
 from resolver.names import normalize_project
 
@@ -221,8 +222,12 @@ def _state(value: Any, allow_file_urls: bool) -> ProjectState:
     if not isinstance(value, dict) or value.keys() != {"index", "project", "absent", "depsets", "files"}:
         raise ValueError("a line is neither a project nor the trailer")
     index, project = _text(value["index"]), _text(value["project"])
-    _check_url(index, allow_file_urls)
-    if not index.endswith("/"):
+    direct = is_direct(index)
+    if direct:
+        _check_reference(index.removeprefix(DIRECT), allow_file_urls)
+    else:
+        _check_url(index, allow_file_urls)
+    if not direct and not index.endswith("/"):
         raise ValueError("the URL of an index has no slash at its end")
     if normalize_project(project) != project:
         raise ValueError(f"{project!r} is not the normal form of a project's name")
@@ -236,7 +241,7 @@ def _state(value: Any, allow_file_urls: bool) -> ProjectState:
     used: set[int] = set()
     last: tuple[str, str] | None = None
     for item in _list(value["files"]):
-        file = _file(item, depsets, used, allow_file_urls)
+        file = _file(item, depsets, used, allow_file_urls, direct=direct)
         key = (file.listing.filename, file.listing.sha256)
         if last is not None and _order(key) <= last:
             raise ValueError("the files do not ascend")
@@ -262,9 +267,12 @@ def _depset(item: Any) -> Metadata:
     )
 
 
-def _file(item: Any, depsets: list[Metadata], used: set[int], allow_file_urls: bool) -> FileState:
+def _file(item: Any, depsets: list[Metadata], used: set[int], allow_file_urls: bool, *, direct: bool) -> FileState:
     filename, sha256, live, url, size, upload, python, yanked, reason, offered, sidecar, link = _list(item)
-    _check_url(_text(url), allow_file_urls)
+    if direct:
+        _check_reference(_text(url), allow_file_urls)
+    else:
+        _check_url(_text(url), allow_file_urls)
     if (reason is not None and yanked is not True) or reason == "":
         raise ValueError("a reason for a yank stands where none can")
     metadata: Metadata | None = None
@@ -303,6 +311,14 @@ def _check_url(url: str, allow_file_urls: bool) -> None:
         raise ValueError(f"{url[:200]!r} is not an http(s) URL")
     if "@" in parts.netloc or (parts.scheme != "file" and not parts.hostname):
         raise ValueError(f"{url[:200]!r} has no host, or a user's name in it")
+
+
+def _check_reference(text: str, allow_file_urls: bool) -> None:
+    """Refuse what is no URL or repository in normal form: local paths are facts of no catalog."""
+    reference = parse_reference(text)
+    local = reference.kind == "path" or reference.location.startswith("file:")
+    if str(reference) != text or (local and not (allow_file_urls and reference.kind == "vcs")):
+        raise ValueError(f"{text[:200]!r} is not a direct reference that a catalog keeps")
 
 
 def _list(value: Any) -> list[Any]:

@@ -168,9 +168,13 @@ class Asking:
     """Where the lock lies that belongs to the request: beside the first file, else in the current folder."""
 
     @classmethod
-    def take(cls, values: dict[str, Any]) -> Asking:
-        """Take the options out of *values*; files are read here."""
+    def take(cls, values: dict[str, Any], *, folder: Path | None = None) -> Asking:
+        """Take the options out of *values*; files are read here.
+
+        :param folder: where the lock will lie; by default beside the first file.
+        """
         from api.asking import Choices, ask
+        from api.local_sources import LocalSources
 
         from .configuring import configure
         from .files import STDIN, make_reader, read_nixpkgs
@@ -180,6 +184,7 @@ class Asking:
         files: tuple[str, ...] = values.pop("files")
         named = tuple(file for file in files if file != "-")
         read = make_reader()
+        beside = configured.lock_folder(named)
         asked = ask(
             arguments=values.pop("requirements"),
             files=named,
@@ -207,17 +212,17 @@ class Asking:
                 groups=values.pop("groups"),
             ),
             read=read,
+            local_sources=LocalSources(beside if folder is None else folder),
         )
         nixpkgs = read_nixpkgs(values.pop("nixpkgs_source"), values.pop("nixpkgs_sha256"))
         near = values.pop("near")
-        folder = configured.lock_folder(named)
         return cls(
             asked=asked,
             catalog=catalog,
             nixpkgs=nixpkgs,
             near=None if near is None else read_lock_or_refuse(near),
             files=configured.request_files(named),
-            lock_path=folder / LOCK_NAME,
+            lock_path=beside / LOCK_NAME,
         )
 
     def note_choices(self) -> None:

@@ -26,7 +26,7 @@ def env(folder: Path, **values: Any) -> None:
     """
     from api.service import lock_request, render_folder
 
-    asking = Asking.take(values)
+    asking = Asking.take(values, folder=folder)
     asking.note_choices()
     console = Console.current()
     locked = lock_request(

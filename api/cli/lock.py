@@ -37,7 +37,7 @@ def lock(
 
     from .locks import note_result
 
-    asking = Asking.take(values)
+    asking = Asking.take(values, folder=None if output in (None, "-") else Path(output).parent)
     path = Path(output) if output is not None else asking.lock_path
     console = Console.current()
     if check:
