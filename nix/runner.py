@@ -134,9 +134,20 @@ def _shell_code(code: int) -> int:
 
 def _failed(code: int) -> NixFailed:
     if code < 0:
-        return NixFailed("nix-interrupted", f"Nix was ended by {signal.Signals(-code).name}", exit_code=128 - code)
+        return NixFailed(
+            "nix-interrupted",
+            f"Nix was ended by {signal.Signals(-code).name}",
+            exit_code=128 - code,
+            hint="run the command again: what was finished is kept",
+        )
     if code & 0x60 != 0x60:
-        return NixFailed("nix-evaluation-failed", "Nix could not evaluate the expression", exit_code=code)
+        # Nix 2.8 says 1 as well where a dependency could not be fetched
+        return NixFailed(
+            "nix-evaluation-failed",
+            "Nix could not evaluate the expression, or could not get a file that it needs",
+            exit_code=code,
+            hint="Nix's own lines above say which; where an attribute is missing, pin another nixpkgs with --nixpkgs",
+        )
     if code & _HASH_MISMATCH:
         return NixFailed(
             "nix-hash-mismatch",
@@ -145,10 +156,22 @@ def _failed(code: int) -> NixFailed:
             hint="the hashes are above; where the file was really replaced, lock again with --upgrade-package NAME",
         )
     if code & _TIMED_OUT:
-        return NixFailed("nix-timed-out", "a build took too long", exit_code=code)
+        return NixFailed(
+            "nix-timed-out", "a build took too long", exit_code=code, hint="raise `timeout` in nix.conf, or build again"
+        )
     if code & _NOT_DETERMINISTIC:
-        return NixFailed("nix-not-deterministic", "a second build gave other bytes", exit_code=code)
-    return NixFailed("nix-build-failed", "a build failed; its last lines are above", exit_code=code)
+        return NixFailed(
+            "nix-not-deterministic",
+            "a second build gave other bytes",
+            exit_code=code,
+            hint="`nix-build --check --keep-failed` keeps both results, to be compared",
+        )
+    return NixFailed(
+        "nix-build-failed",
+        "a build failed; its last lines are above",
+        exit_code=code,
+        hint="`nix-store --read-log` with the .drv named above shows all of its lines",
+    )
 
 
 @contextlib.contextmanager
