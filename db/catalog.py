@@ -51,6 +51,17 @@ _FRESHNESS = """
     JOIN freshness f ON f.project_id = p.id
     WHERE i.text = ? AND p.name IN (??)
 """
+_NAMES = """
+    SELECT p.name
+    FROM index_url i
+    JOIN project p ON p.index_id = i.id
+    WHERE i.text = ? AND p.name >= ? AND p.name < ? AND length(p.name) BETWEEN ? AND ?
+    AND EXISTS (SELECT 1 FROM project_state s WHERE s.project_id = p.id AND s.generation <= ?)
+    AND NOT EXISTS (SELECT 1 FROM absence a WHERE a.project_id = p.id AND a.first_generation <= ?
+        AND (a.gone_generation IS NULL OR a.gone_generation > ?))
+    ORDER BY p.name
+    LIMIT 5000
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +111,20 @@ class Reader:
         if (page.index, page.project) != (index, project):
             raise corrupt(self._handle.location, f"the page of {project} is that of {page.project}")
         return page
+
+    def names_like(self, index: str, project: str) -> list[str]:
+        """Return names of projects that *index* has and that may be meant by *project*, sorted: for typing errors.
+
+        They are of about its length and begin with its first two letters, perhaps with
+        those swapped or the first one left out.
+        """
+        first = project[:2]
+        found: set[str] = set()
+        for start in sorted({first, first[::-1], project[1:3]} - {""}):
+            end = start[:-1] + chr(ord(start[-1]) + 1)
+            values = (index, start, end, len(project) - 2, len(project) + 2, *[self.generation] * 3)
+            found.update(row[0] for row in self._handle.connection.rows(_NAMES, values))
+        return sorted(found - {project})
 
     def artifacts(self, file_ids: Iterable[int]) -> Mapping[int, Artifact]:
         """Return the files with these ids, by id; those that this generation does not list are left out."""

@@ -14,7 +14,7 @@ from .supply import Supply
 __all__ = ["Core", "find_core"]
 
 #: Rounds that all trials for one core may take together: the text does not depend on the machine.
-MOST_ROUNDS = 4_000
+MOST_ROUNDS = 3_000
 #: Trials for one core.
 MOST_TRIALS = 400
 #: Rounds of one trial.

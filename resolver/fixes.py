@@ -19,9 +19,9 @@ from .target import Target
 __all__ = ["Attempt", "Retry", "find_fixes", "loosen"]
 
 #: Rounds that all attempts for one explanation may take together: the text does not depend on the machine.
-MOST_ROUNDS = 4_000
+MOST_ROUNDS = 2_000
 #: Rounds of one attempt.
-ATTEMPT_ROUNDS = 800
+ATTEMPT_ROUNDS = 500
 #: Fixes that are looked for.
 MOST_FIXES = 4
 

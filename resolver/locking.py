@@ -310,13 +310,17 @@ def _retry(known: Reading, request: Request, rounds: int) -> Attempt:
     """
     from .fixes import Attempt
 
-    reading = known.afresh()
-    policy = replace(Policy.of(request, rounds=rounds), consistency_facts=0)
+    policy = Policy.of(request, rounds=rounds)
     statistics = Statistics()
     solved = []
     earlier: dict[str, tuple[str, str]] = {}
     for target in _targets(request):
-        outcome = solve(_supply(reading, target, policy, request, earlier), statistics)
+        # where arc consistency would take facts that are missing, it does without
+        for some in (policy, replace(policy, consistency_facts=0)):
+            reading = known.afresh()
+            outcome = solve(_supply(reading, target, some, request, earlier), statistics)
+            if not reading.needs:
+                break
         if not isinstance(outcome, Solved):
             return Attempt(solved=(), rounds=statistics.rounds)
         solved.append(outcome)

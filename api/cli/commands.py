@@ -20,6 +20,7 @@ COMMANDS = {
     "export": "export",
     "tree": "graph",
     "why": "graph",
+    "diff": "diff",
     "crawl": "crawl",
     "db": "db",
     "config": "config",
