@@ -12,7 +12,9 @@ from packaging.requirements import Requirement as Pep508
 from packaging.specifiers import SpecifierSet
 
 from .direct import InvalidReference, parse_reference
+from .errors import shorten
 from .names import NormalizedName, normalize_extra, normalize_project
+from .requirement import find_excess
 from .requirements_options import redact
 
 __all__ = ["Dependency", "MarkerJudge", "dependencies_of"]
@@ -52,7 +54,10 @@ def _parse(line: str) -> _Parsed:
 
 
 def _parse_now(line: str) -> _Parsed:
-    shown = line if len(line) <= 200 else line[:200] + "…"
+    shown = shorten(line)
+    excess = find_excess(line)
+    if excess is not None:
+        return _Parsed(None, None, f"its requirement {shown!r} cannot be read: {excess}")
     try:
         parsed = Pep508(line)
         project = normalize_project(parsed.name)

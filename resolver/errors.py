@@ -30,6 +30,7 @@ __all__ = [
     "NoSolution",
     "Unavailable",
     "printable",
+    "shorten",
 ]
 
 
@@ -42,6 +43,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def shorten(text: str, most: int = 200) -> str:
+    """Return *text* for a message: its first *most* characters, with an ellipsis where there are more."""
+    return text if len(text) <= most else text[:most] + "…"
 
 
 class MachError(Exception):

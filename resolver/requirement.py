@@ -15,9 +15,36 @@ from .direct import LocalSource
 from .errors import InputError
 from .names import NormalizedName, normalize_extra, normalize_project
 
-__all__ = ["Override", "Request", "Requirement", "parse_override", "parse_requirement"]
+__all__ = ["Override", "Request", "Requirement", "find_excess", "parse_override", "parse_requirement"]
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+
+
+#: Python refuses to read numbers of more than 4300 digits, and packaging does not expect that.
+_LONG_NUMBER = re.compile(r"[0-9]{1000}")
+_MOST_NESTED = 100
+_LONGEST_NAME = 200
+
+
+def find_excess(text: str) -> str | None:
+    """Return why the requirement *text* is beyond all measure, None where it is not.
+
+    Parsers fail on such texts in ways of their own, some of them by the depth of the stack, which must not
+    decide an answer.
+    """
+    if _LONG_NUMBER.search(text):
+        return "it has a number of a thousand digits or more"
+    if text.count("(") > _MOST_NESTED:
+        depth = deepest = 0
+        for character in text:
+            depth += (character == "(") - (character == ")")
+            deepest = max(deepest, depth)
+        if deepest > _MOST_NESTED:
+            return f"its parentheses are nested more than {_MOST_NESTED} deep"
+    name = re.match(r"\s*[A-Za-z0-9._-]*", text)
+    if name is not None and len(name[0].strip()) > _LONGEST_NAME:
+        return f"its name has more than {_LONGEST_NAME} characters"
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +79,10 @@ def parse_requirement(text: str, origin: str, *, hashes: tuple[str, ...] = ()) -
     :param origin: where it stands, for messages.
     :raises InputError: ``invalid-requirement`` where *text* does not parse.
     """
+    excess = find_excess(text)
     try:
+        if excess is not None:
+            raise ValueError(excess)
         parsed = Pep508(text)
         project = normalize_project(parsed.name)
     except (InvalidRequirement, ValueError) as error:

@@ -15,6 +15,7 @@ from .candidates import Candidate, Pool
 from .catalog import METADATA, Page
 from .consistency import Consistency
 from .edges import Edge
+from .errors import shorten
 from .limits import Limits
 from .names import NormalizedName, normalize_extra
 from .statistics import Statistics
@@ -212,7 +213,9 @@ def _collect(supply: Supply, mapping: Mapping[str, Candidate]) -> Solved | None:
         nodes.setdefault(candidate.project, []).append(candidate)
     raised = supply.judge.raised.items()
     warnings = [f"the override {o} replaces nothing: nobody asks for it" for o in supply.unused_overrides()]
-    warnings += [f"the marker {text!r} was taken as not applicable: {reason}" for text, reason in raised]
+    warnings += [
+        f"the marker {shorten(text)!r} was taken as not applicable: {shorten(reason)}" for text, reason in raised
+    ]
     pins = []
     for project in sorted(nodes):
         pool = supply.pool(project)
@@ -242,8 +245,8 @@ def _pin(supply: Supply, pool: Pool, nodes: list[Candidate], admitted: int, warn
     normal = {normalize_extra(e) for e in depset[2]}
     for extra in extras:
         if extra not in normal:
-            offered = f"it offers {', '.join(sorted(normal))}" if normal else "it offers none"
-            warnings.append(f"{base.project} {base.version} has no extra {extra!r}; {offered}")
+            offered = f"it offers {shorten(', '.join(sorted(normal)), 500)}" if normal else "it offers none"
+            warnings.append(f"{base.project} {base.version} has no extra {shorten(extra)!r}; {offered}")
     if pool.yanked[base.provider] >> base.rank & 1:
         warnings.append(f"{base.project} {base.version} was yanked")
     rows = pool.files[base.provider][base.rank]
