@@ -66,6 +66,8 @@ class Locked:
     reused: bool
     """The existing lock satisfies the request and was taken as it is."""
     statistics: Statistics = field(default_factory=Statistics)
+    folder: str = "."
+    """Of the lock: where its relative paths start."""
 
     @property
     def text(self) -> str:
@@ -201,16 +203,17 @@ def _foresight(request: Request, handle: CatalogHandle) -> Ahead:
     return Foresight(targets, policy, index, known, extras)
 
 
-def render_nix(lock: Lock, *, check: bool = False) -> str:
+def render_nix(lock: Lock, *, check: bool = False, root: str = ".") -> str:
     """Return the self-contained Nix expression of *lock*.
 
     :param check: have Nix's own parser read it, where this machine has Nix.
+    :param root: the folder of the lock, absolute or relative to the file that the text is written to.
     :raises DataError: ``lock-invalid``.
     :raises MachError: ``generated-nix-invalid``, a bug of mach.
     """
     from nix.expression import render_expression
 
-    text = render_expression(lock)
+    text = render_expression(lock, root=root)
     if check:
         from nix.check import check_syntax
 

@@ -8,18 +8,19 @@ from collections.abc import Mapping
 from importlib.resources import files
 
 from resolver.errors import DataError
-from resolver.lock import Lock, lock_to_json
+from resolver.lock import Lock, LockedCheckout, LockedPath, lock_to_json
 
 from .literal import to_nix
 
 __all__ = ["render_directory", "render_expression"]
 
 #: Parts of the static library, in the order in which they stand in a file.
-PARTS = ("source", "select", "project", "wheel", "sdist", "environment", "shell", "assemble")
+PARTS = ("source", "select", "project", "wheel", "sdist", "editable", "environment", "shell", "assemble")
 SCRIPTS = (
     "build_wheel.py",
     "compile_bytecode.py",
     "compose_environment.py",
+    "install_editable.py",
     "install_wheel.py",
     "patch_binaries.py",
     "unpack_sdist.py",
@@ -45,6 +46,8 @@ _USAGE = """\
 #             for a wheel's binaries; patches, buildInputs and phases' hooks are stdenv's.
 # mirrors:    base URLs, tried in order before the URLs of the lock; a file lies at MIRROR/SHA256 (hexadecimal).
 # collisions: path in the environment -> the project whose file is taken where several differ.
+# root:       the folder that the lock's relative paths start from. An editable project is built for env
+#             as it is now; in the shell its working tree is imported.
 """
 
 _BODY = """\
@@ -62,6 +65,7 @@ parts.assemble {{
     overrides
     mirrors
     collisions
+    root
     ;
 }}
 """
@@ -72,13 +76,14 @@ _SHELL = """\
 """
 
 
-def render_expression(lock: Lock) -> str:
+def render_expression(lock: Lock, *, root: str = ".") -> str:
     """Return the one file that builds *lock*, self-contained apart from nixpkgs.
 
-    It is a function ``{ pkgs, python, overrides, mirrors, collisions }``, each with a default, to
+    It is a function ``{ pkgs, python, overrides, mirrors, collisions, root }``, each with a default, to
     ``{ env, packages, python, shell, sources }``; it evaluates without import-from-derivation, on
     Nix 2.8 and newer. The same lock gives the same bytes. Text from the lock enters as literals only.
 
+    :param root: the folder of the lock, where its relative paths start: absolute, or relative to the file.
     :raises DataError: ``lock-invalid`` where the lock holds something that cannot be written.
     """
     _check(lock)
@@ -91,8 +96,8 @@ def render_expression(lock: Lock) -> str:
         "#",
     ]
     header = "\n".join(lines) + "\n" + _USAGE
-    arguments = _arguments(*_nixpkgs(lock))
     try:
+        arguments = _arguments(*_nixpkgs(lock), root=_path(root))
         return header + arguments + _body({"lock": to_nix(value, indent=2)})
     except ValueError as error:
         raise _invalid(str(error)) from error
@@ -124,7 +129,16 @@ def render_directory(lock: Lock) -> Mapping[str, str]:
     return {"default.nix": header + arguments + _body({}), "shell.nix": _SHELL}
 
 
-def _arguments(pkgs: str, comment: str, *, lock: str | None = None) -> str:
+def _path(path: str) -> str:
+    """Return a path of Nix, written so that no character of it is more than text."""
+    if path in ("", "."):
+        return "./."
+    if path.startswith("/"):
+        return f"/. + {to_nix(path)}"
+    return f"./. + {to_nix('/' + path)}"
+
+
+def _arguments(pkgs: str, comment: str, *, lock: str | None = None, root: str = "./.") -> str:
     lines = [
         *([f"  lock ? {lock},"] if lock is not None else []),
         f"  pkgs ?{'' if pkgs.startswith(chr(10)) else ' '}{pkgs},{comment}",
@@ -132,6 +146,7 @@ def _arguments(pkgs: str, comment: str, *, lock: str | None = None) -> str:
         "  overrides ? [ ],",
         "  mirrors ? [ ],",
         "  collisions ? { },",
+        f"  root ? {root},",
     ]
     return "{\n" + "\n".join(lines) + "\n}:\n"
 
@@ -181,8 +196,14 @@ def _check(lock: Lock) -> None:
     pins = [pin for target in lock.targets for pin in target.pins]
     pins += [pin for closure in lock.build_closures.values() for pin in closure.pins]
     for artifact in (*lock.tools.values(), *(pin.artifact for pin in pins)):
-        if not _SHA256.fullmatch(artifact.sha256):
-            raise _invalid(f"the sha256 of {artifact.filename!r} is {artifact.sha256!r}")
+        if isinstance(artifact, LockedCheckout):
+            name, sha256 = artifact.url, artifact.nar_sha256
+        elif isinstance(artifact, LockedPath) and artifact.sha256 is None:
+            continue
+        else:
+            name, sha256 = artifact.filename, artifact.sha256 or ""
+        if not _SHA256.fullmatch(sha256):
+            raise _invalid(f"the sha256 of {name!r} is {sha256!r}")
 
 
 def _invalid(reason: str) -> DataError:

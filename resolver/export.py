@@ -176,7 +176,7 @@ def _literal(value: object, *, broken: bool = False) -> str:
         # TOML's basic strings are JSON's, but for DEL, which TOML wants escaped
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, int):
-        return str(value)
+        return str(value).lower()
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{key} = {_literal(item)}" for key, item in value.items()) + " }"
     if isinstance(value, Sequence):

@@ -26,5 +26,5 @@ def build(lock_file: str | None, output: str, attribute: str, **values: Any) -> 
 
     runner.find_program("nix-build")
     locked = lock_for(lock_file, values)
-    with expression_file(locked.lock) as path:
+    with expression_file(locked) as path:
         click.echo(str(runner.build(path, attribute=attribute, out_link=Path(output))))

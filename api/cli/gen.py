@@ -24,6 +24,9 @@ def gen(lock_file: str | None, output: str | None, **values: Any) -> None:
     """
     from api.service import render_nix
 
+    from .expressions import root_of
     from .locks import lock_for
 
-    write_output(render_nix(lock_for(lock_file, values).lock, check=True), output)
+    locked = lock_for(lock_file, values)
+    root = root_of(locked, None if output in (None, "-") else output)
+    write_output(render_nix(locked.lock, check=True, root=root), output)

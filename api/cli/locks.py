@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,7 +28,7 @@ def lock_for(lock_file: str | None, values: dict[str, Any]) -> Locked:
 
     if lock_file is not None:
         _refuse_asking()
-        return Locked(lock=read_lock_or_refuse(lock_file), reused=True)
+        return Locked(lock=read_lock_or_refuse(lock_file), reused=True, folder=str(Path(lock_file).parent))
     asking = Asking.take(values)
     asking.note_choices()
     # a lock lies beside a file; one in the current folder has nothing to do with arguments
@@ -43,7 +45,7 @@ def lock_for(lock_file: str | None, values: dict[str, Any]) -> Locked:
     if locked.reused:
         console.note(f"using {asking.lock_path}, which satisfies the request")
     note_result(locked)
-    return locked
+    return replace(locked, folder=str(asking.lock_path.parent))
 
 
 def _refuse_asking() -> None:

@@ -25,5 +25,5 @@ def shell(lock_file: str | None, pure: bool, command: str | None, **values: Any)
 
     runner.find_program("nix-shell")
     locked = lock_for(lock_file, values)
-    with expression_file(locked.lock) as path:
+    with expression_file(locked) as path:
         return runner.shell(path, pure=pure, command=command)

@@ -1,12 +1,12 @@
 # A lock made into what a user builds: env, packages, python, shell, sources.
-{ parts, scripts, lock, pkgs, python, overrides, mirrors, collisions }:
+{ parts, scripts, lock, pkgs, python, overrides, mirrors, collisions, root }:
 let
   inherit (pkgs) lib;
   selected = parts.select { inherit lock pkgs python; };
   files = builtins.mapAttrs (name: text: builtins.toFile "mach-${name}" text) scripts;
 
-  inherit (parts.source { inherit pkgs mirrors; }) fetch storeName;
-  scope = { inherit pkgs fetch storeName project environment; inherit (selected) python; scripts = files; };
+  inherit (parts.source { inherit pkgs mirrors root; }) fetch storeName locate;
+  scope = { inherit pkgs fetch storeName locate project environment; inherit (selected) python; scripts = files; };
   use = part: extra: part (builtins.intersectAttrs (builtins.functionArgs part) (scope // extra));
 
   project = use parts.project { installer = fetch lock.tools.installer; };
@@ -35,12 +35,21 @@ let
   projects = map (item: packages.${item.key}) (builtins.filter (item: packages ? ${item.key}) members);
 
   env = environment { name = "environment"; inherit projects; };
+  # A shell takes editable projects from their working trees.
+  editable = use parts.editable { };
+  editables = builtins.listToAttrs (map (pin: { inherit (pin) name; value = editable pin; })
+    (builtins.filter (pin: pin.artifact.editable or false) selected.target.pins));
+  development = if editables == { } then env else environment {
+    name = "development-environment";
+    projects = map (item: editables.${item.key} or packages.${item.key}) (builtins.filter (item: packages ? ${item.key}) members);
+  };
   closurePins = builtins.concatMap (closure: closure.pins) (builtins.attrValues lock.build-closures);
 in
 builtins.seq selected {
   inherit env packages;
   inherit (selected) python;
-  shell = parts.shell { inherit pkgs env; };
+  shell = parts.shell { inherit pkgs; env = development; };
   # every file that a build fetches
-  sources = map fetch (builtins.attrValues lock.tools ++ map (pin: pin.artifact) (selected.target.pins ++ closurePins));
+  sources = map fetch (builtins.attrValues lock.tools
+    ++ builtins.filter (artifact: artifact.type != "path") (map (pin: pin.artifact) (selected.target.pins ++ closurePins)));
 }

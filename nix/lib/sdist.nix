@@ -1,4 +1,4 @@
-# A locked sdist: built into a wheel in its build closure (PEP 517), then installed like any wheel.
+# A locked sdist or source tree: built into a wheel in its build closure (PEP 517), then installed like any wheel.
 { pkgs, python, project, fetch, scripts, hooks, buildEnvironments }:
 pin:
 let
@@ -13,7 +13,9 @@ project.make {
   hasBinaries = true;
   phases = [ "unpackPhase" "patchPhase" "buildPhase" ];
   info = {
-    inherit (pin.artifact) filename;
+    # a source tree has no file name
+    filename = pin.artifact.filename or "${pin.name}-${pin.version}";
+    subdirectory = pin.artifact.subdirectory or "";
     inherit hooks;
     sdist = source;
     interpreter = "${environment}/bin/${python.executable}";

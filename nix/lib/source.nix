@@ -1,5 +1,6 @@
-# Sources: fetching a locked file by its hash, and making store names out of strangers' names.
-{ pkgs, mirrors }:
+# Sources: fetching what a lock names by its hash, taking local folders, and making store names out of strangers' names.
+# root: the folder that relative paths of the lock start from.
+{ pkgs, mirrors, root }:
 let
   trim = url: if pkgs.lib.hasSuffix "/" url then trim (pkgs.lib.removeSuffix "/" url) else url;
   # The characters of RFC 3986 without brackets, and no scheme but these: nixpkgs' fetchurl expands
@@ -7,6 +8,15 @@ let
   isUrl = url:
     builtins.stringLength url <= 4000
     && builtins.match "(https?|file)://[-A-Za-z0-9._~:/?#@!$&'()*+,;=%]+" url != null;
+  isRepository = url:
+    builtins.stringLength url <= 4000
+    && builtins.match "(https?|ssh|file)://[-A-Za-z0-9._~:/?@!$&'()*+,;=%]+" url != null;
+
+  # What tools leave in a working tree; none of it is part of the project.
+  leftovers = [ ".git" ".hg" ".svn" ".venv" "venv" ".tox" ".nox" "__pycache__" ".mypy_cache" ".ruff_cache" ".pytest_cache" ".direnv" "node_modules" "result" ];
+  isSource = path: type:
+    let name = baseNameOf path; in
+    type != "unknown" && !builtins.elem name leftovers && builtins.match ".*[.](pyc|egg-info)|result-.*" name == null;
 in
 rec {
   # Any text -> a name that the store takes.
@@ -17,9 +27,55 @@ rec {
     in
     if builtins.match "[A-Za-z0-9].*" name == null then "source${name}" else name;
 
+  # A path of the lock -> a path of Nix.
+  locate = path: if builtins.substring 0 1 path == "/" then /. + path else root + "/${path}";
+
+  # A local artifact of the lock -> its copy in the store: a folder as it is now, a file by its hash.
+  copy = artifact:
+    let
+      place = locate artifact.path;
+    in
+    if !builtins.pathExists place then
+      throw "mach: ${builtins.toJSON artifact.path} is not there (looked for at ${toString place}): pass the folder that the lock's paths start from as root"
+    else if artifact ? sha256 then
+      builtins.path { path = place; name = storeName artifact.filename; recursive = false; inherit (artifact) sha256; }
+    else
+      builtins.path { path = place; name = storeName (baseNameOf place); filter = isSource; };
+
+  # A commit -> its files. What is behind ssh or on this machine is fetched as the user, since a build
+  # has neither keys nor the machine's files; the hash is checked all the same.
+  checkout = artifact:
+    let
+      name = storeName (baseNameOf artifact.url);
+    in
+    if !isRepository artifact.url || builtins.match "[0-9a-f]{40}" artifact.commit == null then
+      throw "mach: refusing to fetch ${builtins.toJSON artifact.url}: it is not a plain address of a git repository and a commit"
+    else if builtins.match "https?://.*" artifact.url != null then
+      pkgs.fetchgit {
+        inherit name;
+        inherit (artifact) url;
+        rev = artifact.commit;
+        hash = artifact.nar-hash;
+        fetchSubmodules = false;
+        leaveDotGit = false;
+      }
+    else
+      builtins.path {
+        inherit name;
+        path = (builtins.fetchGit { inherit (artifact) url; rev = artifact.commit; allRefs = true; }).outPath;
+        sha256 = artifact.nar-hash;
+      };
+
+  # Any artifact of the lock -> its file or folder.
+  fetch = artifact: {
+    url = download;
+    vcs = checkout;
+    path = copy;
+  }.${artifact.type or "url"} artifact;
+
   # An artifact of the lock -> its file. Each of `mirrors` is a base URL below which a file lies at
   # its SHA-256 in hexadecimal, MIRROR/HASH; they come first, in order, then the URL in the lock.
-  fetch = artifact:
+  download = artifact:
     if !isUrl artifact.url then
       throw "mach: refusing to fetch ${builtins.toJSON artifact.filename}: ${builtins.toJSON artifact.url} is not a plain http, https or file URL"
     else

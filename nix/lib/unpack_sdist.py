@@ -1,8 +1,9 @@
-"""unpack_sdist.py INFO DEST: unpack the source archive that INFO (a JSON file) names as the folder DEST."""
+"""unpack_sdist.py INFO DEST: make what INFO (a JSON file) names, a source archive or tree, the folder DEST."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tarfile
 import zipfile
@@ -69,11 +70,37 @@ def unpack_zip(archive: Path, folder: Path) -> None:
                 path.chmod(0o755)
 
 
+def copy_tree(info: dict[str, Any], folder: Path) -> None:
+    """Copy the source tree, writable, and make *folder* a link to the project's folder in it.
+
+    A backend sees the whole tree around a subdirectory, as it does with pip.
+
+    :raises Refused: where the subdirectory is not in it.
+    """
+    tree = folder.with_name(folder.name + ".tree")
+    shutil.copytree(info["sdist"], tree, symlinks=True)
+    for path in (tree, *tree.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | 0o200)
+    place = tree
+    for part in PurePosixPath(info["subdirectory"]).parts:
+        place = place / part
+        if part in ("..", "/") or place.is_symlink() or not place.is_dir():
+            raise Refused(f"it has no folder {info['subdirectory']!r}")
+    if place == tree:
+        tree.rename(folder)
+    else:
+        folder.symlink_to(place.relative_to(folder.parent))
+
+
 def unpack(info: dict[str, Any], folder: Path) -> None:
     """Unpack the sdist and make its only folder *folder*.
 
     :raises Refused: where it has more than one folder at its top, or members that leave it.
     """
+    if Path(info["sdist"]).is_dir():
+        copy_tree(info, folder)
+        return
     scratch = folder.with_name(folder.name + ".unpacked")
     scratch.mkdir()
     archive = Path(info["sdist"])
