@@ -34,6 +34,7 @@ __all__ = [
     "registries_of",
 ]
 
+_LONGEST_NAME = 200
 _SHA256 = re.compile(r"sha256:[0-9a-fA-F]{64}")
 
 
@@ -229,6 +230,8 @@ def parse_name(value: object, where: str) -> NormalizedName:
     try:
         if not isinstance(value, str):
             raise ValueError(f"a name is {describe_type(value)} and must be a text")
+        if len(value) > _LONGEST_NAME:
+            raise ValueError(f"a name has {len(value)} characters")
         return normalize_project(value)
     except ValueError as error:
         raise InputError("invalid-file", f"{where}: {str(error)[:200]}", hint="make the lock anew with its tool") from (

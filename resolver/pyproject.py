@@ -17,6 +17,9 @@ from .user_requirement import parse_user_requirement
 __all__ = ["parse_pyproject", "tool_notes"]
 
 _MAX_REQUIREMENTS = 20_000
+#: Extras that name extras of the same project: how deep, and how often.
+_MAX_CHAIN = 50
+_MAX_EXPANSIONS = 2_000
 #: Tables of tools that add requirements which no standard knows -> what to do.
 _TOOL_TABLES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("tool", "poetry", "group"), "write them into [dependency-groups] (PEP 735), or lock poetry.lock"),
@@ -56,12 +59,16 @@ class _Project:
         texts = self.document.texts(*path)
         return [(text, self.document.place(f"{'.'.join(path)}[{n}]", text)) for n, text in enumerate(texts)]
 
-    def take(self, entries: list[tuple[str, str]], marker: Marker | None = None) -> None:
-        """Add the requirements of *entries*; those on the project itself stand for its extras."""
+    def take(self, entries: list[tuple[str, str]], marker: Marker | None = None, chain: tuple[str, ...] = ()) -> None:
+        """Add the requirements of *entries*; those on the project itself stand for its extras.
+
+        :param marker: holds where they are asked for.
+        :param chain: the extras that led to them.
+        """
         for text, place in entries:
             requirement = parse_user_requirement(text, place)
             if requirement.project == self.name and requirement.url is None:
-                self._take_own(requirement, marker)
+                self._take_own(requirement, marker, chain)
             else:
                 self._add(requirement, marker)
 
@@ -76,7 +83,7 @@ class _Project:
                 hint=f"there may be {_MAX_REQUIREMENTS}",
             )
 
-    def _take_own(self, requirement: Requirement, marker: Marker | None) -> None:
+    def _take_own(self, requirement: Requirement, marker: Marker | None, chain: tuple[str, ...]) -> None:
         """Take the extras that the project asks of itself: ``all = ["NAME[a,b]"]``."""
         both = _both(marker, requirement.marker)
         for extra in requirement.extras:
@@ -86,9 +93,16 @@ class _Project:
                     f"{requirement.origin}: there is no extra {extra!r}",
                     hint=f"known: {', '.join(sorted(self.extras)) or 'none'}",
                 )
-            if (extra, str(both)) not in self._seen:
+            if len(chain) >= _MAX_CHAIN or len(self._seen) >= _MAX_EXPANSIONS:
+                raise InputError(
+                    "requirements-limit",
+                    f"{requirement.origin}: extras name each other too often",
+                    hint="write what they need into each of them",
+                )
+            # one that led here is asked for already, and under a marker that holds wherever this one does
+            if extra not in chain and (extra, str(both)) not in self._seen:
                 self._seen.add((extra, str(both)))
-                self.take(self.extras[extra], both)
+                self.take(self.extras[extra], both, (*chain, extra))
 
     def take_base(self) -> None:
         """Take the project's own dependencies; refuse those that only a build or another tool knows."""
@@ -126,7 +140,7 @@ class _Project:
         for extra in self.extras if selection.all_extras else selection.extras:
             if extra in self.extras and (extra, "None") not in self._seen:
                 self._seen.add((extra, "None"))
-                self.take(self.extras[extra])
+                self.take(self.extras[extra], chain=(extra,))
 
     def take_groups(self, selection: Selection) -> frozenset[str]:
         """Take the selected dependency groups, and return the names of all."""

@@ -131,7 +131,7 @@ class _UvLock:
                 seen.add((id(package), extra))
                 path = ("dependencies",) if not extra else ("optional-dependencies", package.extras.get(extra, extra))
                 todo += [(package.origin, edge) for edge in self._edges(package, *path)]
-        return [self._pin(package) for package in reached.values() if package not in self.roots]
+        return [self._pin(package) for _, package in sorted(reached.items()) if package not in self.roots]
 
     def _pin(self, package: _Package) -> ForeignPin:
         document, source, origin = self.document, package.source, package.origin
