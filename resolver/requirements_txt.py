@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from .direct import Locate
 from .errors import InputError, printable
 from .names import normalize_project
+from .request_file import file_kind
 from .requirement import Requirement
 from .requirements_lines import decode_requirements, logical_lines
 from .requirements_options import GivenOption, redact, split_line
@@ -212,6 +213,12 @@ def _read_nested(reading: _Reading, path: str, origin: str, *, constraint: bool,
             hint="download it and name the file",
         )
     name = posixpath.normpath(posixpath.join(posixpath.dirname(chain[-1]), path))
+    if file_kind(name) != "requirements":
+        raise InputError(
+            "nested-file-refused",
+            f"{origin}: {redact(path)!r} is no requirements file",
+            hint=f"name it on the command line: -r {redact(name)}",
+        )
     if name in chain:
         shown = chain[chain.index(name) :]
         raise InputError(
