@@ -7,14 +7,13 @@ the run asked for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 
 from crawler.fill import MetadataRequest, PageRequest
 from crawler.fill import Request as FetchRequest
 from db.facts import MetadataFact, PageFact
 from db.page import build_page
 from db.state import ProjectState, apply_page
-from resolver.candidates import Pool, requires_python_admits
+from resolver.candidates import Pool
 from resolver.catalog import ID
 from resolver.dependencies import MarkerJudge, dependencies_of
 from resolver.names import NormalizedName
@@ -64,7 +63,7 @@ class Foresight:
         requests: list[FetchRequest] = []
         for target in self._targets:
             rules = self._policy.rules_for(fact.project)
-            pool = Pool(page, target, rules, partial(requires_python_admits, python=target.python))
+            pool = Pool(page, target, rules)
             usable = pool.available(pool.ranks.all, 0)
             best = next(pool.ordered(usable, 0, None), None)
             if best is None:

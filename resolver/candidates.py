@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from .catalog import KIND, PYTHON, RANK, TAGS, UPLOAD, YANKED, Page
@@ -11,7 +12,7 @@ from .policy import Rules
 from .ranks import VersionRanks, parse_specifiers
 from .target import Target, best_tag_rank
 
-__all__ = ["Candidate", "Pool", "requires_python_admits"]
+__all__ = ["Candidate", "Pool", "make_pool", "requires_python_admits"]
 
 #: Seconds: how much older than the newest version a fresh one may be.
 _YEAR = 365 * 86_400
@@ -62,7 +63,7 @@ class Pool:
         "yanked",
     )
 
-    def __init__(self, page: Page, target: Target, rules: Rules, python_admits: Callable[[str], bool]) -> None:
+    def __init__(self, page: Page, target: Target, rules: Rules) -> None:
         self.page = page
         self.ranks = VersionRanks(page.versions)
         self._rules = rules
@@ -72,7 +73,7 @@ class Pool:
         self.masks: dict[str, int] = dict.fromkeys(self.providers, 0)
         self.yanked: dict[str, int] = dict.fromkeys(self.providers, 0)
         # The last entry of both answers for position -1: no Requires-Python, and an sdist's tags.
-        self._pythons = [*map(python_admits, page.pythons), True]
+        self._pythons = [*(requires_python_admits(text, target.python) for text in page.pythons), True]
         self._tags = [*(best_tag_rank(target, text) for text in page.tags), 0]
         self._fill()
         if rules.prerelease == "disallow":
@@ -236,6 +237,15 @@ class Pool:
         rows = self.files[provider][rank]
         files = self.page.files
         return next((row for row in rows if not files[row][YANKED]), rows[0])
+
+
+@lru_cache(maxsize=2048)
+def make_pool(page: Page, target: Target, rules: Rules) -> Pool:
+    """Return the pool of *page*; the same object for the same page, target and rules.
+
+    A pool only remembers what follows from these three, so that a service computes it once.
+    """
+    return Pool(page, target, rules)
 
 
 def _highest(mask: int) -> int:

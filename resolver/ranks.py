@@ -41,6 +41,10 @@ def _trim(release: Sequence[int]) -> tuple[int, ...]:
     return tuple(release[:end])
 
 
+#: Specifiers that one project's ranks remember.
+MOST_MASKS = 10_000
+
+
 class VersionRanks:
     """The versions of a project, ascending; a version's position is its rank.
 
@@ -96,14 +100,17 @@ class VersionRanks:
             found = self.all
             for specifier in specifiers:
                 found &= self._mask_of(specifier)
-            self._set_masks[specifiers] = found
+            if len(self._set_masks) < MOST_MASKS:  # strangers write specifiers, and a service lives long
+                self._set_masks[specifiers] = found
         return found
 
     def _mask_of(self, specifier: Specifier) -> int:
         text = str(specifier)
         found = self._masks.get(text)
         if found is None:
-            found = self._masks[text] = self._compute(specifier)
+            found = self._compute(specifier)
+            if len(self._masks) < MOST_MASKS:
+                self._masks[text] = found
         return found
 
     def _compute(self, specifier: Specifier) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
-from .candidates import Candidate, Pool, requires_python_admits
+from .candidates import Candidate, Pool, make_pool, requires_python_admits
 from .dependencies import Dependency, MarkerJudge, dependencies_of
 from .direct import is_same_place
 from .edges import UNUSABLE, Edge, SpecifierFlags
@@ -109,7 +109,11 @@ class Supply:
             pass
         reference = self.directs.get(project)
         page = self.reading.page(project) if reference is None else self.reading.direct(reference, project)
-        pool = None if page is None else Pool(page, self.target, self._rules_for(project), self.admits_python)
+        pool = None
+        if page is not None:
+            pool = make_pool(page, self.target, self._rules_for(project))
+            for text in page.pythons:
+                self.admits_python(text)
         self._pools[project] = pool
         return pool
 
@@ -214,8 +218,17 @@ class Supply:
         """Ask for what *candidate* requires on the target."""
         edges = self._edges.get(candidate)
         if edges is None:
-            edges = self._edges[candidate] = list(self._find_edges(candidate))
+            edges = self._edges[candidate] = [self._settle_own(e, candidate) for e in self._find_edges(candidate)]
+            edges[:] = [edge for edge in edges if edge.key != candidate.key]
         return edges
+
+    def _settle_own(self, edge: Edge, candidate: Candidate) -> Edge:
+        """Return *edge*; where it asks a candidate for another version of itself, one that nothing can meet."""
+        if edge.key == candidate.key and not self.is_met(edge, candidate):
+            text = f"it requires {edge.text}, which it is not"
+            edge = Edge(candidate.project, "", SpecifierSet(), text, edge.origin)
+            edge.key = UNUSABLE
+        return edge
 
     @staticmethod
     def edge_to_base(candidate: Candidate) -> Edge:
