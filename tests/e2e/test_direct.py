@@ -1,0 +1,125 @@
+"""Direct references end to end: a URL, a repository, a path and a working tree, built and run by Nix."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.machines import HOST_PYTHON, Machine
+from tests.support.dists import make_sdist, make_wheel
+from tests.support.nix import NixStore
+from tests.support.repositories import DEMO, Repository, file_server, write_tree
+from tests.support.world import World
+
+pytestmark = pytest.mark.nix
+
+Build = Callable[..., Path]
+
+
+@pytest.fixture
+def machine(world: World, nix_store: NixStore, tmp_path: Path) -> Machine:
+    """A new machine with the world's index."""
+    return Machine(home=tmp_path / "home", index_url=world.url, environ=nix_store.env())
+
+
+@pytest.fixture
+def build(machine: Machine) -> Build:
+    """Return what locks one request and builds its environment; the lock is mach.lock."""
+    machine.home.mkdir()
+
+    def make(*words: str) -> Path:
+        machine.mach("lock", *words, "--python", HOST_PYTHON)
+        return Path(machine.process("build", "--lock", "mach.lock").stdout.strip())
+
+    return make
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder and the URL that it is served at."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    with file_server(folder) as url:
+        yield folder, url
+
+
+def run(command: Path, *words: str) -> str:
+    done = subprocess.run([command, *words], env={"HOME": "/homeless"}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def pin(machine: Machine, name: str) -> dict[str, object]:
+    (target,) = json.loads(machine.read("mach.lock"))["targets"]
+    (found,) = [pin for pin in target["pins"] if pin["name"] == name]
+    return found
+
+
+def test_a_wheel_and_an_sdist_at_urls(build: Build, machine: Machine, site: tuple[Path, str]) -> None:
+    folder, url = site
+    wheel = make_wheel("solo", "2.0", requires=["idna"], files={"solo.py": "answer = 42\n"})
+    sdist = make_sdist("duo", "1.0", files={"duo/__init__.py": "answer = 43\n"})
+    for dist in (wheel, sdist):
+        (folder / dist.filename).write_bytes(dist.content)
+    env = build(f"solo @ {url}/{wheel.filename}", f"{url}/{sdist.filename}#sha256={sdist.sha256}")
+    assert run(env / "bin/python", "-c", "import solo, duo, idna; print(solo.answer, duo.answer)") == "42 43"
+    assert pin(machine, "solo")["artifact"] == {
+        "type": "url",
+        "url": f"{url}/{wheel.filename}",
+        "sha256": wheel.sha256,
+        "filename": wheel.filename,
+    }
+
+
+def test_a_commit_of_a_repository(build: Build, machine: Machine, site: tuple[Path, str]) -> None:
+    folder, url = site
+    repository = Repository(folder / "repository")
+    first = repository.commit({f"projects/demo/{name}": text for name, text in DEMO.items()}, tag="v1")
+    repository.commit({"projects/demo/src/demo_app/__init__.py": "broken"})
+    env = build(f"demo-app @ git+{url}/repository/.git@v1#subdirectory=projects/demo")
+    assert run(env / "bin/demo").startswith("hello from /")
+    artifact = pin(machine, "demo-app")["artifact"]
+    assert isinstance(artifact, dict)
+    assert (artifact["type"], artifact["commit"], artifact["subdirectory"]) == ("vcs", first, "projects/demo")
+
+
+def test_a_repository_of_this_machine(build: Build, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "repository")
+    repository.commit(DEMO)
+    env = build(f"demo-app @ {repository.url}@main")
+    assert run(env / "bin/demo").startswith("hello from /")
+
+
+def test_a_folder_and_a_wheel_beside_the_lock(build: Build, machine: Machine) -> None:
+    write_tree(machine.home / "my lib", DEMO)
+    wheel = make_wheel("solo", "2.0", files={"solo.py": "answer = 42\n"})
+    (machine.home / wheel.filename).write_bytes(wheel.content)
+    env = build("./my lib[shout]", f"./{wheel.filename}")
+    assert run(env / "bin/python", "-c", "import demo_app, certifi, solo; print(solo.answer)") == "42"
+    # wherever the expression lies, it finds the folders
+    machine.mach("gen", "--lock", "mach.lock", "-o", machine.home.parent / "python.nix")
+    machine.mach("env", "folder/env", "./my lib[shout]", f"./{wheel.filename}", "--python", HOST_PYTHON)
+    for expression in (machine.home.parent / "python.nix", machine.home / "folder/env"):
+        again = subprocess.run(
+            ["nix-build", "--no-out-link", expression, "-A", "env"], env=machine.env(), capture_output=True, text=True
+        )
+        assert again.stdout.strip() == str(env), again.stderr
+
+
+def test_a_shell_imports_a_working_tree_as_it_is(build: Build, machine: Machine) -> None:
+    tree = write_tree(machine.home / "demo", DEMO)
+    env = build("-r", str(machine.write("requirements.txt", "-e ./demo\n")))
+    assert run(env / "bin/demo") == f"hello from {env}/lib/python{HOST_PYTHON}/site-packages/demo_app/__init__.py"
+
+    def shell(command: str) -> str:
+        return machine.process("shell", "--lock", "mach.lock", "--run", command).stdout.strip()
+
+    assert shell("demo") == f"hello from {tree}/src/demo_app/__init__.py"
+    code = "import importlib.metadata as m; print(m.version('demo-app'), m.requires('demo-app'))"
+    assert shell(f'python -c "{code}"') == "1.2 ['idna>=3', 'certifi ; extra == \"shout\"']"
+    (tree / "src/demo_app/__init__.py").write_text("def main():\n    print('edited')\n")
+    assert shell("demo") == "edited"
