@@ -368,7 +368,8 @@ def read_table(table: Mapping[str, Any], source: str, *, folder: Path | None = N
         if key.kind == "by-project":
             for project, item in (value if isinstance(value, dict) else {"_default": value}).items():
                 below = f"{place}.{redact(project)}" if isinstance(value, dict) else place
-                values[name, _project(project, below)] = _one(key, item, below, project)
+                normalised = _project(project, below)
+                values[name, normalised] = _one(key, item, below, normalised)
         elif key.kind in ("flag", "count"):
             values[name, ""] = _typed(key, value, place)
         elif key.kind == "names" and isinstance(value, bool):
@@ -421,7 +422,8 @@ def read_environment(environ: Mapping[str, str]) -> Layer:
         elif key.kind == "by-project":
             for word in text.split():
                 name, _, one = word.rpartition("=")
-                values[key.name, _project(name or "_default", place)] = _checked(key, one, place, name or "_default")
+                project = _project(name or "_default", place)
+                values[key.name, project] = _checked(key, one, place, project)
         elif key.kind == "text":
             values[key.name, ""] = _checked(key, text, place)
         else:
