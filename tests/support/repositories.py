@@ -67,7 +67,7 @@ class Repository:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def commit(self, files: Mapping[str, str] = {}, *, tag: str | None = None) -> str:  # noqa: B006  (read only)
+    def commit(self, files: Mapping[str, str] = {}, *, tag: str | None = None) -> str:
         """Write *files*, commit everything and return the commit."""
         write_tree(self.folder, files)
         self.git("add", "--all")
