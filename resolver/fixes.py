@@ -41,6 +41,8 @@ Retry = Callable[[Request, int], Attempt]
 
 def find_fixes(request: Request, trouble: Trouble, target: Target, retry: Retry) -> tuple[Fix, ...]:
     """Return changes of *request* that work, the smallest first."""
+    if len({r.project for r in request.requirements}) > ATTEMPT_ROUNDS:
+        return ()  # each takes a round at least
     return tuple(_Search(request, trouble, target, retry).run())
 
 
@@ -61,6 +63,12 @@ def loosen(specifiers: SpecifierSet, version: str) -> SpecifierSet:
         elif specifier.operator != "!=":
             new.append(_like(specifier, version))
     return SpecifierSet(",".join(dict.fromkeys(new)))
+
+
+def _one_major_more(specifiers: SpecifierSet) -> SpecifierSet:
+    """Return *specifiers* with each upper bound raised to the next major version: ``<2`` and ``<2.5`` to ``<3``."""
+    texts = [_below_next(s.version) if s.operator in ("<", "<=") else str(s) for s in specifiers]
+    return SpecifierSet(",".join(texts))
 
 
 def _below_next(version: str) -> str:
@@ -156,11 +164,12 @@ class _Search:
         versions = self._solve(self._stating(demand, SpecifierSet()))
         if versions is None or demand.project not in versions:
             return None
-        new = loosen(stated.specifier, versions[demand.project])
-        with_new = self._solve(self._stating(demand, new)) if new else None
-        if with_new is None:
-            new = SpecifierSet()
-        return self._change(demand, replace(stated, specifier=new), with_new or versions)
+        far = loosen(stated.specifier, versions[demand.project])
+        for new in dict.fromkeys((_one_major_more(stated.specifier), far)):
+            found = self._solve(self._stating(demand, new)) if new and new != stated.specifier else None
+            if found is not None:
+                return self._change(demand, replace(stated, specifier=new), found)
+        return self._change(demand, replace(stated, specifier=SpecifierSet()), versions)
 
     def _stating(self, demand: Demand, specifier: SpecifierSet) -> Request:
         """Return the request with another specifier in *demand*."""
