@@ -83,7 +83,9 @@ def pins_of_text(text: str) -> dict[str, str]:
 
 def lock(machine: Machine, *words: str) -> dict[str, str]:
     """Return what mach locks for this interpreter."""
-    machine.mach("lock", *words, "--prefer", "newest", "--python", platform.python_version(), "-o", "made.lock")
+    machine.mach(
+        "lock", *words, "--prefer", "newest", "--python", platform.python_version(), "-o", "made.lock", "--upgrade"
+    )
     (target,) = json.loads(machine.read("made.lock"))["targets"]
     return {pin["name"]: pin["version"] for pin in target["pins"]}
 
