@@ -184,7 +184,7 @@ def ask(
     # refuses what mach does not know; it is kept for the resolution
     targets = [make_target(system, python) for system in systems for python in pythons]
     selection = Selection.of(choices.extras, choices.groups, all_extras=choices.all_extras)
-    sources = read_request_files(others, selection, targets)
+    sources = read_request_files(others, selection, targets, locate)
     for source in sources:
         requirements += source.requirements
         constraints += source.constraints

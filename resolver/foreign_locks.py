@@ -12,6 +12,7 @@ from packaging.markers import InvalidMarker, Marker
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from .direct import Locate
 from .errors import InputError
 from .names import NormalizedName, normalize_project
 from .request_file import RegistryPin
@@ -161,12 +162,13 @@ def _target_marker(some: Sequence[Target], targets: Sequence[Target]) -> Marker 
 
 
 def pin_requirements(
-    selected: Mapping[Target, Iterable[ForeignPin]], *, direct: bool
+    selected: Mapping[Target, Iterable[ForeignPin]], *, direct: bool, locate: Locate | None = None
 ) -> tuple[list[Requirement], list[str]]:
     """Return requirements that hold each pin on the targets that have it, and notes.
 
     :param selected: target -> its pins, one for each project.
     :param direct: return direct references only (True) or releases of indexes only (False).
+    :param locate: finds what local paths hold; None refuses every direct reference.
     :raises InputError: as :func:`parse_user_requirement`, for direct references.
     """
     targets = tuple(selected)
@@ -184,7 +186,9 @@ def pin_requirements(
         hashes = choose_hashes(pin, some)
         if pin.url is not None:
             tail = "" if marker is None else f" ; {marker}"
-            answer.append(parse_user_requirement(f"{pin.project} @ {pin.url}{tail}", pin.origin, hashes=hashes))
+            answer.append(
+                parse_user_requirement(f"{pin.project} @ {pin.url}{tail}", pin.origin, hashes=hashes, locate=locate)
+            )
             continue
         if not hashes:
             unchecked.append(pin)

@@ -13,6 +13,7 @@ from packaging.pylock import (
     PylockValidationError,
 )
 
+from .direct import Locate
 from .errors import InputError
 from .foreign_locks import ForeignPin, pin_requirements, refuse_source, refuse_version, registries_of
 from .names import NormalizedName, normalize_extra
@@ -140,12 +141,15 @@ class _Lock:
         )
 
 
-def parse_pylock(text: str, name: str, selection: Selection, targets: Sequence[Target]) -> RequestFile:
+def parse_pylock(
+    text: str, name: str, selection: Selection, targets: Sequence[Target], locate: Locate | None = None
+) -> RequestFile:
     """Return what a pylock.toml asks for: every release that is meant for a target, at its version and with its hashes.
 
     :param name: the file's name, for messages.
     :param selection: extras and groups; the lock's default groups are always taken.
     :param targets: those to take pins for.
+    :param locate: finds what local paths hold; None refuses every direct reference.
     :raises InputError: ``invalid-toml``, ``invalid-file``, ``foreign-lock-version``, ``foreign-lock-target``,
         ``foreign-source-unsupported``, ``python-not-admitted``.
     """
@@ -159,7 +163,7 @@ def parse_pylock(text: str, name: str, selection: Selection, targets: Sequence[T
         if python is not None:
             python.check(target)
     selected = {target: lock.select(target) for target in targets}
-    references, _ = pin_requirements(selected, direct=True)
+    references, _ = pin_requirements(selected, direct=True, locate=locate)
     requirements, notes = pin_requirements(selected, direct=False)
     return RequestFile(
         requirements=(*requirements, *references),

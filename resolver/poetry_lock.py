@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .direct import Locate
 from .foreign_locks import (
     ForeignPin,
     MarkerTexts,
@@ -215,11 +216,14 @@ def _python_range(text: str, where: str) -> RequiresPython | None:
     return parse_python_range(_CARET.sub(translate, text) if "~=" not in text else text, where)
 
 
-def parse_poetry_lock(text: str, name: str, selection: Selection, targets: Sequence[Target]) -> RequestFile:
+def parse_poetry_lock(
+    text: str, name: str, selection: Selection, targets: Sequence[Target], locate: Locate | None = None
+) -> RequestFile:
     """Return what a poetry.lock asks for: every release that is meant for a target, at its version and with its hashes.
 
     :param name: the file's name, for messages.
     :param targets: those to take pins for.
+    :param locate: finds what local paths hold; None refuses every direct reference.
     :raises InputError: ``invalid-toml``, ``invalid-file``, ``foreign-lock-version``,
         ``foreign-source-unsupported``, ``python-not-admitted``.
     """
@@ -233,7 +237,7 @@ def parse_poetry_lock(text: str, name: str, selection: Selection, targets: Seque
         if python is not None:
             python.check(target)
     selected = {target: lock.select(target) for target in targets}
-    references, _ = pin_requirements(selected, direct=True)
+    references, _ = pin_requirements(selected, direct=True, locate=locate)
     requirements, notes = pin_requirements(selected, direct=False)
     if lock.form == (2, 0):
         notes.append(f"{name}: locks of form 2.0 do not tell groups apart: development releases are asked for as well")

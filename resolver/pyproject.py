@@ -7,6 +7,7 @@ from typing import Any
 
 from packaging.markers import Marker
 
+from .direct import Locate
 from .errors import InputError
 from .names import normalize_extra, normalize_project
 from .request_file import RequestFile, Selection, parse_python_range
@@ -39,8 +40,9 @@ _UV_LISTS = (
 class _Project:
     """One pyproject.toml while its request is taken from it."""
 
-    def __init__(self, document: TomlDocument) -> None:
+    def __init__(self, document: TomlDocument, locate: Locate | None) -> None:
         self.document = document
+        self.locate = locate
         self.project: dict[str, Any] = document.get(dict, "project")
         name = self.project.get("name")
         self.name = normalize_project(name) if isinstance(name, str) and _is_name(name) else None
@@ -66,7 +68,7 @@ class _Project:
         :param chain: the extras that led to them.
         """
         for text, place in entries:
-            requirement = parse_user_requirement(text, place)
+            requirement = parse_user_requirement(text, place, locate=self.locate)
             if requirement.project == self.name and requirement.url is None:
                 self._take_own(requirement, marker, chain)
             else:
@@ -260,10 +262,11 @@ def tool_notes(document: TomlDocument, requirements: tuple[Requirement, ...]) ->
             yield f"{document.name}: {'.'.join(path)} ({', '.join(names[:5])}) is left out; {advice}"
 
 
-def parse_pyproject(text: str, name: str, selection: Selection) -> RequestFile:
+def parse_pyproject(text: str, name: str, selection: Selection, locate: Locate | None = None) -> RequestFile:
     """Return what a pyproject.toml asks for: its dependencies, and the selected extras and groups.
 
     :param name: the file's name, for messages.
+    :param locate: finds what local paths hold; None refuses every direct reference.
     :raises InputError: ``invalid-toml``, ``invalid-file``, ``pyproject-unsupported``, ``dynamic-dependencies``,
         ``source-unsupported``, ``unknown-extra``, ``invalid-requirement`` and their kin, with the place.
     """
@@ -275,7 +278,7 @@ def parse_pyproject(text: str, name: str, selection: Selection) -> RequestFile:
             f"{name} has neither [project] nor [dependency-groups]",
             hint="name a pyproject.toml that states dependencies (PEP 621, PEP 735), or a requirements file",
         )
-    project = _Project(document)
+    project = _Project(document, locate)
     project.take_base()
     project.take_extras(selection)
     groups = project.take_groups(selection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from .direct import Locate
 from .errors import InputError
 from .pyproject import tool_notes
 from .request_file import RequestFile, parse_python_range
@@ -43,10 +44,11 @@ def _blocks(text: str) -> list[tuple[int, list[str]]]:
     return found
 
 
-def parse_script(text: str, name: str) -> RequestFile:
+def parse_script(text: str, name: str, locate: Locate | None = None) -> RequestFile:
     """Return what the ``# /// script`` block of a Python file asks for.
 
     :param name: the file's name, for messages.
+    :param locate: finds what local paths hold; None refuses every direct reference.
     :raises InputError: ``no-script-metadata``, ``invalid-toml``, ``invalid-file``, ``source-unsupported``,
         ``invalid-requirement`` and its kin, with the line in the file.
     """
@@ -71,7 +73,7 @@ def parse_script(text: str, name: str) -> RequestFile:
                 f"{name}:{first - 1}", f"{key[:60]!r} is no key of PEP 723", f"use {', '.join(_KEYS)}"
             )
     requirements = tuple(
-        parse_user_requirement(text, document.place(f"dependencies[{n}]", text))
+        parse_user_requirement(text, document.place(f"dependencies[{n}]", text), locate=locate)
         for n, text in enumerate(document.texts("dependencies"))
     )
     python = document.table.get("requires-python")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from .direct import Locate
 from .errors import InputError
 from .foreign_locks import (
     ForeignPin,
@@ -52,8 +53,9 @@ class _Package:
 class _UvLock:
     """One uv.lock while its request is taken from it."""
 
-    def __init__(self, document: TomlDocument) -> None:
+    def __init__(self, document: TomlDocument, locate: Locate | None) -> None:
         self.document = document
+        self.locate = locate
         self.markers = MarkerTexts(document.name)
         tables = document.tables("package")
         origins = document.headers("[[package]]", len(tables))
@@ -201,7 +203,9 @@ class _UvLock:
             text = self._entry_text(entry)
             if "marker" in entry:
                 text += f" ; {self.markers.parse(entry['marker'], self.document.name)}"
-            answer.append(parse_user_requirement(text, f"{self.document.name}: manifest.requirements"))
+            answer.append(
+                parse_user_requirement(text, f"{self.document.name}: manifest.requirements", locate=self.locate)
+            )
         return answer
 
     def _entry_text(self, entry: Mapping[str, Any]) -> str:
@@ -261,18 +265,21 @@ def _check_form(document: TomlDocument, targets: Sequence[Target], markers: Mark
             )
 
 
-def parse_uv_lock(text: str, name: str, selection: Selection, targets: Sequence[Target]) -> RequestFile:
+def parse_uv_lock(
+    text: str, name: str, selection: Selection, targets: Sequence[Target], locate: Locate | None = None
+) -> RequestFile:
     """Return what a uv.lock asks for: the project's requirements, held at the lock's pins with its hashes.
 
     The project is the one in the lock's own folder, else all members of the workspace.
 
     :param name: the file's name, for messages.
     :param targets: those to take pins for.
+    :param locate: finds what local paths hold; None refuses every direct reference.
     :raises InputError: ``invalid-toml``, ``invalid-file``, ``foreign-lock-version``, ``foreign-lock-unsupported``,
         ``foreign-lock-target``, ``foreign-source-unsupported``, ``python-not-admitted``.
     """
     document = parse_toml(text, name)
-    lock = _UvLock(document)
+    lock = _UvLock(document, locate)
     _check_form(document, targets, lock.markers)
     stated = document.get(str, "requires-python")
     python = parse_python_range(stated, document.place("requires-python", stated)) if stated else None
@@ -286,7 +293,7 @@ def parse_uv_lock(text: str, name: str, selection: Selection, targets: Sequence[
         requirements = lock.manifest_requirements()
         edges = _manifest_edges(lock, requirements)
     selected = {target: lock.select(edges, target) for target in targets}
-    references, _ = pin_requirements(selected, direct=True)
+    references, _ = pin_requirements(selected, direct=True, locate=locate)
     constraints, notes = pin_requirements(selected, direct=False)
     if not lock.roots and not requirements:
         requirements, constraints = constraints, []
