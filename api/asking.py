@@ -9,20 +9,21 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from resolver.errors import InputError
+from resolver.file_kinds import check_constraint_file, file_kind
 from resolver.interpreters import DEFAULT_PYTHON, full_python, split_python
 from resolver.lock_request import request_to_json
 from resolver.names import NormalizedName
 from resolver.policy import PREFERENCES, RESOLUTIONS, parse_choice, parse_key, parse_prerelease, parse_providers
-from resolver.request_file import Selection, check_constraint_file, check_registries, file_kind
-from resolver.request_files import read_request_files
 from resolver.requirement import Request, Requirement, parse_override
 from resolver.requirements_options import redact
 from resolver.requirements_txt import RequirementsFile, parse_requirements_file, parse_requirements_text
-from resolver.target import make_target
+from resolver.target import Target, make_target
 from resolver.user_requirement import parse_user_requirement
 
 if TYPE_CHECKING:
     from crawler.settings import IndexSettings
+    from resolver.direct import Locate
+    from resolver.request_file import RequestFile
 
     from .local_sources import LocalSources
 
@@ -183,8 +184,7 @@ def ask(
     pythons, systems = _pythons(choices), tuple(sorted(set(choices.systems or (this_system(),))))
     # refuses what mach does not know; it is kept for the resolution
     targets = [make_target(system, python) for system in systems for python in pythons]
-    selection = Selection.of(choices.extras, choices.groups, all_extras=choices.all_extras)
-    sources = read_request_files(others, selection, targets, locate)
+    sources = _sources(others, choices, targets, locate)
     for source in sources:
         requirements += source.requirements
         constraints += source.constraints
@@ -205,7 +205,7 @@ def ask(
             "the requirements name an index of their own",
             hint="remove --index-url and --extra-index-url: this service asks its operator's indexes only",
         )
-    notes += check_registries(sources, settings.indexes)
+    notes += _registry_notes(sources, settings)
     pre = choices.pre or any(file.pre for file in parsed)
     request = Request(
         requirements=tuple(requirements),
@@ -236,6 +236,27 @@ def _name_argument(text: str) -> str:
     """Return the origin of a requirement given as an argument: short, and without a password."""
     shown = redact(text)
     return f"argument {shown if len(shown) <= 60 else shown[:60] + '…'!r}"
+
+
+def _sources(
+    files: Sequence[tuple[str, str]], choices: Choices, targets: Sequence[Target], locate: Locate | None
+) -> tuple[RequestFile, ...]:
+    """Return what request files of other kinds ask for; their readers are imported only where there are any."""
+    if not (files or choices.extras or choices.all_extras or choices.groups):
+        return ()
+    from resolver.request_file import Selection
+    from resolver.request_files import read_request_files
+
+    selection = Selection.of(choices.extras, choices.groups, all_extras=choices.all_extras)
+    return read_request_files(files, selection, targets, locate)
+
+
+def _registry_notes(sources: Sequence[RequestFile], settings: IndexSettings) -> list[str]:
+    if not sources:
+        return []
+    from resolver.request_file import check_registries
+
+    return list(check_registries(sources, settings.indexes))
 
 
 def _formats(names: Sequence[str]) -> tuple[str, ...]:

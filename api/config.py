@@ -1,4 +1,4 @@
-"""Settings from configuration files and the environment: which exist, where they are found, how they are merged."""
+"""Settings from configuration files and the environment: which exist, how they are read, and how they are merged."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from resolver.requirements_options import redact
 from resolver.toml_document import describe_type, parse_toml
 
 from .asking import parse_as_of
+from .config_files import find_project_file
 
 __all__ = [
     "KEYS",
@@ -31,17 +32,12 @@ __all__ = [
     "Key",
     "Layer",
     "Setting",
-    "find_project_file",
     "load_configuration",
     "merge",
     "read_environment",
     "read_table",
 ]
 
-#: The project's own file, and the table of the same settings in a pyproject.toml.
-FILE_NAME = "mach.toml"
-PYPROJECT = "pyproject.toml"
-_ROOTS = (".git", ".hg", ".svn", ".jj")
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 Check = Callable[[str, str], object]
@@ -432,48 +428,7 @@ def read_environment(environ: Mapping[str, str]) -> Layer:
     return Layer(source="environment", values=values)
 
 
-# ---- finding the files
-
-
-def find_project_file(
-    folder: Path, read: Callable[[Path], str]
-) -> tuple[Path, Mapping[str, Any], tuple[str, ...]] | None:
-    """Return the file with the project's settings, its table, and notes; None where there is none.
-
-    It is the mach.toml, or the pyproject.toml with a table ``[tool.mach]``, in *folder* or the nearest
-    folder above it, up to the root of the version control that *folder* is under; where it is
-    under none, *folder* alone is looked at: what lies above may be anyone's.
-
-    :param read: gives the text of a file.
-    :raises InputError: ``invalid-toml``, ``invalid-configuration``.
-    """
-    for place in _folders(folder):
-        own, shared = place / FILE_NAME, place / PYPROJECT
-        table: Mapping[str, Any] | None = None
-        if shared.is_file():
-            text = read(shared)
-            # most projects have a pyproject.toml without a word about mach: it is not parsed here
-            tool = parse_toml(text, str(shared)).table.get("tool") if "mach" in text else None
-            stated = tool.get("mach") if isinstance(tool, dict) else None
-            if stated is not None and not isinstance(stated, dict):
-                raise _refuse(str(shared), f"tool.mach is {describe_type(stated)} and must be a table")
-            table = stated
-        if own.is_file():
-            notes = () if table is None else (f"{shared}: [tool.mach] is left out, since {own} lies beside it",)
-            return own, parse_toml(read(own), str(own)).table, notes
-        if table is not None:
-            return shared, table, ()
-    return None
-
-
-def _folders(folder: Path) -> list[Path]:
-    start = folder.absolute()
-    chain = [start, *start.parents]
-    for number, place in enumerate(chain):
-        if any((place / root).exists() for root in _ROOTS):
-            # as they were named, so that messages show them so
-            return [folder, *chain[1 : number + 1]]
-    return [folder]
+# ---- all sources
 
 
 def load_configuration(

@@ -1,9 +1,7 @@
-"""What a file other than a requirements.txt asks for, and which kind of file is which."""
+"""What a file other than a requirements.txt asks for: values that all kinds of files share."""
 
 from __future__ import annotations
 
-import difflib
-import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,27 +19,11 @@ __all__ = [
     "RequestFile",
     "RequiresPython",
     "Selection",
-    "check_constraint_file",
     "check_registries",
     "check_selection",
-    "file_kind",
     "nearest",
     "parse_python_range",
 ]
-
-_PYLOCK = re.compile(r"pylock\.([^.]+\.)?toml")
-#: Files of other tools that would be read as garbage, and what to do instead.
-_FOREIGN = {
-    "pipfile": "run `pipenv requirements > requirements.txt` and name that file",
-    "pipfile.lock": "run `pipenv requirements --hash > requirements.txt` and name that file",
-    "pdm.lock": "run `pdm export -f pylock -o pylock.toml` and name that file",
-    "setup.cfg": "name its dependencies in a pyproject.toml or a requirements.txt",
-    "setup.py": "name its dependencies in a pyproject.toml or a requirements.txt",
-    "environment.yml": "name its projects in a requirements.txt",
-    "environment.yaml": "name its projects in a requirements.txt",
-    "flake.lock": "it pins nixpkgs: give it with --nixpkgs",
-    "mach.lock": "it is mach's own lock: commands read it with --lock",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,42 +97,6 @@ class RequestFile:
     """Sentences for stderr: what was left out."""
 
 
-def file_kind(name: str) -> str:
-    """Return what the file *name* is by its name alone.
-
-    One of ``requirements``, ``pyproject``, ``script``, ``uv-lock``, ``poetry-lock``, ``pylock``.
-
-    :raises InputError: ``file-unsupported`` for files of other tools.
-    """
-    base = posixpath.basename(name).lower()
-    if base in _FOREIGN:
-        raise InputError("file-unsupported", f"{name} is not a file that mach reads requests from", hint=_FOREIGN[base])
-    if base == "uv.lock" or base.endswith((".py.lock", ".pyw.lock")):
-        return "uv-lock"
-    if base == "poetry.lock":
-        return "poetry-lock"
-    if _PYLOCK.fullmatch(base):
-        return "pylock"
-    if base.endswith(".toml"):
-        return "pyproject"
-    if base.endswith((".py", ".pyw")):
-        return "script"
-    return "requirements"
-
-
-def check_constraint_file(name: str) -> None:
-    """Refuse files other than requirements files where constraints are to be read.
-
-    :raises InputError: ``file-unsupported``.
-    """
-    if file_kind(name) != "requirements":
-        raise InputError(
-            "file-unsupported",
-            f"{name} does not state constraints",
-            hint=f"ask for what it states with -r {name}, or write what binds into a requirements file",
-        )
-
-
 def parse_python_range(text: str, origin: str) -> RequiresPython:
     """Return the range that *text* states.
 
@@ -168,6 +114,8 @@ def parse_python_range(text: str, origin: str) -> RequiresPython:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the hint for a *name* that is not among *known*: the nearest ones, or all."""
+    import difflib  # only for those who err
+
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=3)
     if close:
@@ -214,6 +162,10 @@ def check_selection(selection: Selection, files: Iterable[RequestFile], read: It
     :raises InputError: ``unknown-extra``, ``unknown-group``.
     """
     files, shown = tuple(files), ", ".join(read) or "the request names no project"
+    if selection.all_extras and not files:
+        raise InputError(
+            "unknown-extra", f"{shown}, so that there are no extras", hint="name a pyproject.toml or a lock with -r"
+        )
     extras = {extra for file in files for extra in file.extras}
     groups = {group for file in files for group in file.groups}
     for extra in selection.extras:

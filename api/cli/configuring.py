@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,19 @@ def read_configuration(folder: Path) -> Configuration:
     return load_configuration(folder, environ=os.environ, user_file=_user_file(), read=read_text)
 
 
+def _is_anything_configured(folder: Path) -> bool:
+    """Return whether there is any configuration: most have none, and need not wait for :mod:`api.config`."""
+    from api.config_files import find_project_file
+
+    from .files import read_text
+
+    variables = any(name.startswith("MACH_") and name != "MACH_DB" for name in os.environ)
+    return variables or _user_file().is_file() or find_project_file(folder, read_text) is not None
+
+
 def _user_file() -> Path:
+    if sys.platform.startswith("linux"):  # what platformdirs answers, without the time that its import takes
+        return Path(os.environ.get("XDG_CONFIG_HOME", "").strip() or "~/.config").expanduser() / "mach" / "config.toml"
     import platformdirs
 
     return platformdirs.user_config_path("mach", appauthor=False) / "config.toml"
@@ -63,6 +76,8 @@ def _user_file() -> Path:
 
 def configured_catalog() -> str | None:
     """Return the catalog that the configuration names for the current folder; None where it names none."""
+    if not _is_anything_configured(Path()):
+        return None
     setting = read_configuration(Path()).get("db")
     return None if setting is None else str(setting.value)
 
@@ -80,7 +95,12 @@ def configure(values: dict[str, Any]) -> Configured:
 
     named = [file for file in values["files"] if file != "-"]
     asks = bool(values["files"] or values["requirements"])
-    configuration = read_configuration(Path(named[0]).parent if named else Path())
+    folder = Path(named[0]).parent if named else Path()
+    if not _is_anything_configured(folder):
+        if not asks:
+            _take_pyproject(values, [Path()])
+        return Configured()
+    configuration = read_configuration(folder)
     console = Console.current()
     for note in configuration.notes:
         console.warn(note)
@@ -100,17 +120,15 @@ def configure(values: dict[str, Any]) -> Configured:
     texts = {} if asks else _lines(configuration, "requirements")
     request_file = configuration.project_file if texts or (values["files"] and not asks) else None
     if not asks and not texts and not values["files"]:
-        _take_pyproject(values, configuration)
+        beside = configuration.project_file
+        _take_pyproject(values, [Path()] if beside is None else [Path(), beside.parent])
     elif request_file is not None:
         console.note(f"asking for what {request_file} names")
     return Configured(texts=texts, constraint_texts=_lines(configuration, "constraints"), project_file=request_file)
 
 
-def _take_pyproject(values: dict[str, Any], configuration: Configuration) -> None:
-    """Ask for what the pyproject.toml of the current folder, or beside the configuration file, states."""
-    folders = [Path()]
-    if configuration.project_file is not None:
-        folders.append(configuration.project_file.parent)
+def _take_pyproject(values: dict[str, Any], folders: list[Path]) -> None:
+    """Ask for what the pyproject.toml in the first of *folders* that has one states."""
     for folder in folders:
         path = folder / _PYPROJECT
         if path.is_file():

@@ -14,12 +14,12 @@ from api.config import (
     KEYS,
     Configuration,
     Layer,
-    find_project_file,
     load_configuration,
     merge,
     read_environment,
     read_table,
 )
+from api.config_files import find_project_file
 from resolver.errors import InputError
 from resolver.toml_document import parse_toml
 

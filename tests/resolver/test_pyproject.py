@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from resolver.errors import InputError
-from resolver.request_file import Selection, file_kind
+from resolver.file_kinds import file_kind
+from resolver.request_file import Selection
 from resolver.request_files import read_request_files
 from tests.resolver.request_files import LINUX, LINUX_313, PYPROJECT, read, texts
 
