@@ -14,6 +14,8 @@ from resolver.interpreters import DEFAULT_PYTHON, full_python, split_python
 from resolver.lock_request import request_to_json
 from resolver.names import NormalizedName
 from resolver.policy import PREFERENCES, RESOLUTIONS, parse_choice, parse_key, parse_prerelease, parse_providers
+from resolver.request_file import Selection, check_constraint_file, check_registries, file_kind
+from resolver.request_files import read_request_files
 from resolver.requirement import Request, Requirement, parse_override
 from resolver.requirements_options import redact
 from resolver.requirements_txt import RequirementsFile, parse_requirements_file, parse_requirements_text
@@ -31,6 +33,8 @@ __all__ = ["Asked", "Choices", "ask", "parse_as_of", "this_system"]
 
 Reader = Callable[[str, str], str]
 
+#: More is no request that a person makes, and a search's memory grows with the square.
+MOST_REQUIREMENTS = 3_000
 #: The first second of the year 10000.
 _LAST_SECOND = 253_402_300_800
 
@@ -140,6 +144,7 @@ def ask(
     environ: Mapping[str, str] | None = None,
     settings: IndexSettings | None = None,
     local_sources: LocalSources | None = None,
+    most: int = MOST_REQUIREMENTS,
 ) -> Asked:
     """Return the request that these inputs make together.
 
@@ -153,6 +158,7 @@ def ask(
     :param settings: the only indexes that may be used, whatever the texts say (a service);
         None takes them from the options, the files and pip's configuration.
     :param local_sources: reads local paths; None refuses every direct reference (a service).
+    :param most: requirements and constraints that are taken at once.
     :raises InputError: with the origin of what is wrong.
     """
     locate = local_sources
@@ -194,6 +200,13 @@ def ask(
             "nothing is asked for: there is no requirement",
             context=[f"read: {name}" for name in files],
             hint="name a project (`mach gen requests`) or a file (`mach gen -r requirements.txt`)",
+        )
+    count = len(requirements) + len(constraints)
+    if count > most:
+        raise InputError(
+            "too-many-requirements",
+            f"there are {count} requirements and constraints; at most {most} are resolved at once",
+            hint="split the request, or leave out what other requirements lead to anyway",
         )
     notes = [note for file in parsed for note in file.notes]
     notes += [note for source in sources for note in source.notes]

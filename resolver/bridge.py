@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from resolvelib import AbstractProvider, BaseReporter
+from resolvelib import AbstractProvider, BaseReporter, ResolutionTooDeep
 from resolvelib.resolvers import Resolution
 
 from .candidates import Candidate, Pool
@@ -18,6 +18,8 @@ from .supply import Supply
 
 __all__ = ["Bridge", "Restart", "Search", "Watch"]
 
+#: Projects and extras in one solution; resolvelib keeps a copy of all pins for each of them.
+MOST_PINS = 4_000
 #: Ranks that are left of a project, by provider.
 Domain = Mapping[str, int]
 
@@ -210,7 +212,12 @@ class Watch(BaseReporter[Edge, Candidate, str]):
         self.culprit: NormalizedName | None = None
 
     def ending_round(self, index: int, state: Any) -> None:
-        """Take over the state that the next round starts from."""
+        """Take over the state that the next round starts from.
+
+        :raises ResolutionTooDeep: where a solution would have more than :data:`MOST_PINS` pins.
+        """
+        if len(state.mapping) > MOST_PINS:
+            raise ResolutionTooDeep(index)
         self._statistics.rounds += 1
         self._bridge.pins = state.mapping
         self._bridge.conflict = []

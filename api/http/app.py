@@ -90,10 +90,8 @@ def _resolve(body: ResolveBody, settings: ServiceSettings, indexes: IndexSetting
         read=None,
         environ={},
         settings=indexes,
+        most=settings.most_requirements,
     )
-    count = len(asked.request.requirements) + len(asked.request.constraints)
-    if count > settings.most_requirements:
-        raise InputError("too-many-requirements", f"{count} requirements; at most {settings.most_requirements} at once")
     if len(asked.request.systems) > settings.most_targets:
         raise InputError("too-many-targets", f"at most {settings.most_targets} platforms at once")
     choices = CatalogChoices(db=settings.db, snapshot=body.snapshot, offline=settings.offline)
