@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from .direct import Locate
 from .errors import InputError, printable
-from .names import normalize_project
 from .file_kinds import file_kind
+from .names import normalize_project
 from .requirement import Requirement
 from .requirements_lines import decode_requirements, logical_lines
 from .requirements_options import GivenOption, redact, split_line
