@@ -47,7 +47,7 @@ def explain(
         return _gave_up(failure, target)
     trouble = describe(supply, find_single(supply) or find_core(failure))
     fixes = () if request is None or retry is None else find_fixes(request, trouble, target, retry)
-    told = _Told(supply, target, trouble, fixes, snapshot)
+    told = _Told(supply, target, trouble, fixes, snapshot, _overrides(request, trouble))
     project = trouble.project
     wanted = " and ".join(text for text in _demanded(trouble, project or "") if text != project)
     if trouble.code == "unknown-project":
@@ -80,6 +80,8 @@ class _Told:
     trouble: Trouble
     fixes: Sequence[Fix]
     snapshot: str | None
+    overrides: Sequence[str]
+    """Those that replace requirements for projects of the core."""
 
     def error(self, code: str, message: str, hint: str) -> NoSolution:
         policy = self.supply.policy
@@ -94,6 +96,7 @@ class _Told:
                 "as-of": {name: render_time(moment) for name, moment in sorted(policy.as_of.items())},
                 "snapshot": self.snapshot,
                 **self.trouble.to_json(),
+                "overrides": list(self.overrides),
                 "fixes": [fix.to_json() for fix in self.fixes],
             },
         )
@@ -174,6 +177,7 @@ def _context(told: _Told) -> list[str]:
     supply, trouble, fixes = told.supply, told.trouble, told.fixes
     lines = _asked(trouble.core) if trouble.project is not None else []
     lines += _first([step.text for step in trouble.steps], _MOST_STEPS, "steps (--json shows them)")
+    lines += _first([f"the override {text} is in force" for text in told.overrides], 2, "overrides")
     pool = None if trouble.project is None else supply.known_pool(NormalizedName(trouble.project))
     if trouble.code == "no-such-version" and pool is not None:
         lines.append(known_versions(pool))
@@ -182,6 +186,12 @@ def _context(told: _Told) -> list[str]:
         lines.append("not all of this may be needed: the search for the least of it was cut short")
     lines += [f"this works: {fix.text}{_takes(fix)}" for fix in fixes[:_MOST_FIXES]]
     return lines
+
+
+def _overrides(request: Request | None, trouble: Trouble) -> list[str]:
+    shown = {d.project for d in trouble.core} | {step.on for step in trouble.steps}
+    overrides = () if request is None else request.overrides
+    return [f"{o} ({o.requirement.origin})" for o in overrides if o.requirement.project in shown]
 
 
 def _asked(core: Sequence[Demand]) -> list[str]:

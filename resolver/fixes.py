@@ -117,6 +117,7 @@ class _Search:
                 relaxed.add(demand)
             yield fix
         yield from self._yanked()
+        yield from self._overrides()
         yield from self._options()
         for demand in self._trouble.core:
             if demand not in relaxed:
@@ -202,6 +203,20 @@ class _Search:
             after=_plain(after),
             takes=self._takes(versions),
         )
+
+    def _overrides(self) -> Iterator[Fix | None]:
+        for override in self._request.overrides:
+            if override.requirement.project in self._shown:
+                rest = tuple(o for o in self._request.overrides if o != override)
+                versions = self._solve(replace(self._request, overrides=rest))
+                if versions is not None:
+                    yield Fix(
+                        kind="drop",
+                        text=f"without the override {override} ({override.requirement.origin})",
+                        origin=override.requirement.origin,
+                        before=str(override),
+                        takes=self._takes(versions),
+                    )
 
     def _drop(self, demand: Demand) -> Fix | None:
         request = self._with(demand, lambda _: None)

@@ -7,6 +7,7 @@ import pytest
 from resolver.fixes import loosen
 from resolver.locking import make_lock
 from resolver.policy import parse_prerelease
+from resolver.requirement import parse_override
 from tests.resolver.test_locking import ask, refusal
 from tests.support.graphs import is_satisfiable, make_graph
 from tests.support.memory import MemoryCatalog
@@ -109,6 +110,16 @@ def test_another_python_or_provider_or_prereleases_or_date():
     error = refusal(ask("d", as_of={"_default": 1_500_000_000}), catalog)
     assert error.code == "no-such-version"
     assert "this works: without --as-of 2017-07-14T02:40:00Z" in str(error)
+
+
+def test_an_override_that_is_at_fault_is_named():
+    catalog = MemoryCatalog({"a": {"1": ["b"]}, "c": {"1": ["b>=2"]}, "b": {"1": [], "2": []}})
+    request = ask("a", "c", "b==1", overrides=(parse_override("c:b>=2,<3", "overrides.txt:1"),))
+    error = refusal(request, catalog)
+    assert "the override c:b<3,>=2 (overrides.txt:1) is in force" in error.context
+    request = ask("a", "c", overrides=(parse_override("a:b<2", "overrides.txt:1"),))
+    error = refusal(request, catalog)
+    assert "this works: without the override a:b<2 (overrides.txt:1), which takes a 1, c 1, b 2" in error.context
 
 
 def test_what_was_left_out_is_counted():
