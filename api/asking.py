@@ -14,8 +14,6 @@ from resolver.interpreters import DEFAULT_PYTHON, full_python, split_python
 from resolver.lock_request import request_to_json
 from resolver.names import NormalizedName
 from resolver.policy import PREFERENCES, RESOLUTIONS, parse_choice, parse_key, parse_prerelease, parse_providers
-from resolver.request_file import Selection, check_constraint_file, check_registries, file_kind
-from resolver.request_files import read_request_files
 from resolver.requirement import Request, Requirement, parse_override
 from resolver.requirements_options import redact
 from resolver.requirements_txt import RequirementsFile, parse_requirements_file, parse_requirements_text

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .direct import Locate
-from .request_file import RequestFile, Selection, check_selection, file_kind
+from .file_kinds import file_kind
+from .request_file import RequestFile, Selection, check_selection
 from .target import Target
 
 __all__ = ["parse_request_file", "read_request_files"]
