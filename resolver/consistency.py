@@ -25,8 +25,9 @@ class Consistency:
     """Live versions of the projects that every solution has.
 
     What a candidate requires takes part where the run has asked for it, or may still ask:
-    at most *budget* more files' metadata, those of the projects in *first* before others.
-    A dependency that is not asked for counts as live and unconstraining, which is sound.
+    at most *budget* more files' metadata, those of the projects in *first* before others, and
+    none of a project of which more than *versions* are unasked. A dependency that is not asked
+    for counts as live and unconstraining, which is sound.
 
     :ivar domains: project -> provider -> mask of live ranks.
     :ivar dead: candidate -> the edge that has no live version.
@@ -35,11 +36,18 @@ class Consistency:
     """
 
     def __init__(
-        self, supply: Supply, first: Iterable[NormalizedName], budget: int, limits: Limits | None = None
+        self,
+        supply: Supply,
+        first: Iterable[NormalizedName],
+        budget: int,
+        limits: Limits | None = None,
+        *,
+        versions: int | None = None,
     ) -> None:
         self._supply = supply
         self._limits = limits
         self._budget = budget
+        self._versions = versions
         self._first = list(first)
         self.domains: dict[NormalizedName, dict[str, int]] = {}
         self.dead: dict[Candidate, Edge] = {}
@@ -102,9 +110,7 @@ class Consistency:
         yanked = self._supply.yanked(pool)
         mask = self._supply.admitted(pool, ())
         allowed = pool.providers if self._limits is None else self._limits.allowed(pool)
-        return {
-            p: (pool.masks[p] | (pool.yanked[p] & yanked)) & mask if p in allowed else 0 for p in pool.providers
-        }
+        return {p: (pool.masks[p] | (pool.yanked[p] & yanked)) & mask if p in allowed else 0 for p in pool.providers}
 
     def _narrow(self, project: NormalizedName, allowed: Mapping[str, int], edges: Iterable[Edge]) -> None:
         domain = self._domain(project)
@@ -161,9 +167,13 @@ class Consistency:
         order = pool.ordered(mask, self._supply.yanked(pool), None)
         return [self._supply.candidate(pool, r, p, extra) for r, p in order if domain[p] >> r & 1]
 
-    def _known_edges(self, candidate: Candidate) -> list[Edge] | None:
+    def _may_ask(self, candidates: Iterable[Candidate]) -> bool:
+        unasked = sum(not self._supply.knows_edges(candidate) for candidate in candidates)
+        return self._versions is None or unasked <= self._versions
+
+    def _known_edges(self, candidate: Candidate, may_ask: bool) -> list[Edge] | None:
         if not self._supply.knows_edges(candidate):
-            if self._budget <= 0:
+            if not may_ask or self._budget <= 0:
                 return None
             self._budget -= 1
         return self._supply.edges_of(candidate)
@@ -172,8 +182,10 @@ class Consistency:
         project, extra = self._mandatory[key]
         live: list[list[Edge] | None] = []
         targets: set[NormalizedName] = set()
-        for candidate in self._candidates(project, extra):
-            edges = self._known_edges(candidate)
+        candidates = self._candidates(project, extra)
+        may_ask = self._may_ask(candidates)
+        for candidate in candidates:
+            edges = self._known_edges(candidate, may_ask)
             if edges is None:
                 live.append(None)
                 continue

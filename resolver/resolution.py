@@ -8,9 +8,8 @@ from typing import Any
 
 from packaging.markers import Marker
 from resolvelib import ResolutionImpossible, ResolutionTooDeep
-from resolvelib import resolvers as resolvelib
 
-from .bridge import Bridge, Domain, Restart, Watch
+from .bridge import Bridge, Domain, Restart, Search, Watch
 from .candidates import Candidate, Pool
 from .catalog import METADATA, Page
 from .consistency import Consistency
@@ -25,6 +24,10 @@ __all__ = ["Failure", "ResolvedPin", "Solved", "refute", "solve"]
 
 #: Searches of the fast mode; the last one is not stopped for being in a bad order.
 MOST_RESTARTS = 20
+#: How often consistency is established in one search.
+MOST_CONSISTENCIES = 2
+#: Dead ends after the first consistency before the second one, which may ask for many more facts.
+LATER_CONFLICTS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,7 @@ def solve(supply: Supply, statistics: Statistics, limits: Limits | None = None) 
     1. a greedy search with sticky pins, existing pins first;
     2. after a few dead ends, or where one pin turns away candidate after candidate of another
        project: arc consistency, and a restart that decides such a culprit last;
-    3. more restarts of the latter kind;
+    3. more restarts of the latter kind, and consistency once more where dead ends go on;
     4. an "impossible" or a result that fails verification is confirmed by a search that jumps
        over nothing (resolvelib 1.2.1 alone is not sound; its issue 206).
 
@@ -120,11 +123,11 @@ class _Search:
         self._policy = supply.policy
         self._domains: Mapping[NormalizedName, Domain] = {}
         self._late: dict[NormalizedName, int] = {}
+        self._consistencies = 0
         self._last: Any = None
 
     def fast(self) -> Solved | Failure | None:
         """Return a verified solution or a proved contradiction; None where the complete mode must decide."""
-        consistent = False
         for restart in range(MOST_RESTARTS + 1):
             last = restart == MOST_RESTARTS
             bridge = self._bridge()
@@ -132,7 +135,7 @@ class _Search:
                 bridge,
                 self._statistics,
                 complete=False,
-                most_conflicts=None if consistent else self._policy.conflicts,
+                most_conflicts=self._patience(),
                 most_rejections=None if last else self._policy.rejections,
             )
             try:
@@ -144,8 +147,7 @@ class _Search:
                 if watch.culprit is not None:
                     # after everything that it turned away, and after what was put off before
                     self._late[watch.culprit] = 1 + max(self._late.values(), default=0)
-                if not consistent:
-                    consistent = True
+                if self._consistencies == 0 or watch.culprit is None:
                     failure = self._make_consistent(watch.involved)
                     if failure is not None:
                         return failure
@@ -169,7 +171,7 @@ class _Search:
         return Bridge(self._supply, domains=self._domains, late=self._late, limits=self._limits)
 
     def _run(self, bridge: Bridge, watch: Watch) -> Solved | None:
-        search: Any = resolvelib.Resolution(bridge, watch)
+        search: Any = Search(bridge, watch)
         self._last = search
         try:
             state = search.resolve(self._supply.roots, max_rounds=self._policy.rounds)
@@ -179,8 +181,23 @@ class _Search:
             return None
         return _collect(self._supply, state.mapping)
 
+    def _patience(self) -> int | None:
+        """Return the dead ends after which the next consistency is worth its facts; None where there is none."""
+        if self._consistencies == MOST_CONSISTENCIES:
+            return None
+        return self._policy.conflicts if self._consistencies == 0 else LATER_CONFLICTS
+
     def _make_consistent(self, involved: Iterable[NormalizedName]) -> Failure | None:
-        consistency = Consistency(self._supply, involved, self._policy.consistency_facts, self._limits)
+        """Run consistency: first within the bounds of the policy, later with three times the facts, of any project."""
+        first = self._consistencies == 0
+        self._consistencies += 1
+        consistency = Consistency(
+            self._supply,
+            involved,
+            self._policy.consistency_facts * (1 if first else 3),
+            self._limits,
+            versions=self._policy.consistency_versions if first else None,
+        )
         self._domains = consistency.run()
         self._statistics.pruned += consistency.pruned
         if consistency.emptied is None:
