@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import httpx
+
 from tests.e2e.machines import Machine
 from tests.resolver.request_files import sha
 from tests.support.world import World
@@ -90,6 +92,26 @@ def test_what_mach_exports_as_pylock_locks_to_the_same(machine: Machine) -> None
     machine.write("pylock.toml", machine.mach("export", "--format", "pylock").stdout)
     machine.mach("lock", "-r", "pylock.toml", *PYTHON, "-o", "again.lock")
     assert pins(machine, "again.lock") == pins(machine)
+
+
+def test_a_service_takes_files_by_name_and_reads_no_settings(machine: Machine) -> None:
+    machine.write("mach.toml", 'python = "3.12"\n')
+    with machine.serve() as url, httpx.Client(base_url=url, timeout=60) as client:
+        body = {"files": {"pyproject.toml": PROJECT}, "extras": ["fast"], "groups": ["dev"], "python": "3.11.9"}
+        lock = client.post("/resolve", json=body).json()
+        assert {"requests", "rich", "idna"} <= {pin["name"] for pin in lock["targets"][0]["pins"]}
+        script = {"files": {"tool.py": '# /// script\n# dependencies = ["idna"]\n# ///\n'}}
+        assert client.post("/resolve", json=script).json()["targets"][0]["python"].startswith("3.13.")
+        for files, code in (
+            ({"pyproject.toml": "["}, "invalid-toml"),
+            ({"../Pipfile": ""}, "file-unsupported"),
+            ({"pyproject.toml": '[project]\ndependencies = ["x @ file:///etc/passwd"]\n'}, None),
+            ({"uv.lock": 'version = 1\n[[package]]\nname = "x"\nsource = { git = "https://x.example#1" }\n'}, None),
+            ({"requirements.txt": "-r /etc/passwd"}, "nested-file-refused"),
+        ):
+            answer = client.post("/resolve", json={"files": files})
+            assert answer.status_code == 400, answer.text
+            assert code is None or answer.json()["code"] == code
 
 
 # ---- settings

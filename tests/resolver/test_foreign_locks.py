@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 
+from resolver.direct import Reference
 from resolver.errors import InputError
-from resolver.request_file import check_registries
+from resolver.request_file import Selection, check_registries
+from resolver.request_files import parse_request_file
 from tests.resolver.request_files import (
     LINUX,
     LINUX_313,
@@ -232,6 +236,51 @@ def test_pylocks_that_are_refused(old: str, new: str, code: str, said: str) -> N
 def test_two_releases_of_one_project_on_a_target_are_refused() -> None:
     text = PYLOCK + PYLOCK[PYLOCK.rindex("[[packages]]") :].replace("2.32.3", "2.31.0")
     assert "two releases of requests" in refusal("pylock.toml", text).message
+
+
+# ---- direct references
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+GIT = f"git+https://git.example/x@{COMMIT}#subdirectory=lib"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "uv.lock",
+            changed(
+                UV_LOCK,
+                REGISTRY,
+                'name = "pysocks"\nversion = "1.7.1"\n'
+                f'source = {{ git = "https://git.example/x?subdirectory=lib&rev=main#{COMMIT}" }}',
+            ),
+        ),
+        (
+            "poetry.lock",
+            changed(
+                POETRY_LOCK,
+                "[extras]",
+                '[package.source]\ntype = "git"\nurl = "https://git.example/x"\nreference = "main"\n'
+                f'resolved_reference = "{COMMIT}"\nsubdirectory = "lib"\n\n[extras]',
+            ),
+        ),
+        (
+            "pylock.toml",
+            PYLOCK + '[[packages]]\nname = "pysocks"\n[packages.vcs]\ntype = "git"\nurl = "https://git.example/x"\n'
+            f'commit-id = "{COMMIT}"\nsubdirectory = "lib"\n',
+        ),
+    ],
+)
+def test_a_commit_is_asked_for_by_its_url(name: str, text: str) -> None:
+    def locate(reference: Reference, origin: str) -> NoReturn:
+        raise AssertionError(f"nothing local is named: {reference} at {origin}")
+
+    (direct,) = [r for r in parse_request_file(text, name, Selection(), [LINUX], locate).requirements if r.url]
+    assert direct.url == GIT
+    assert direct.project in ("pysocks", "requests")
+    error = refusal(name, text)  # a service finds no local paths, and takes no references
+    assert error.code.startswith("direct-reference")
 
 
 # ---- indexes
