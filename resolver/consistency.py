@@ -25,9 +25,10 @@ class Consistency:
     """Live versions of the projects that every solution has.
 
     What a candidate requires takes part where the run has asked for it, or may still ask:
-    at most *budget* more files' metadata, those of the projects in *first* before others, and
-    none of a project of which more than *versions* are unasked. A dependency that is not asked
-    for counts as live and unconstraining, which is sound.
+    at most *budget* more files' metadata, those of the projects in *first* before others; where
+    *versions* is given, none of sdists (each is a download of the whole file, or a build) and none
+    of a project of which more than *versions* are unasked. A dependency that is not asked for
+    counts as live and unconstraining, which is sound.
 
     :ivar domains: project -> provider -> mask of live ranks.
     :ivar dead: candidate -> the edge that has no live version.
@@ -167,13 +168,18 @@ class Consistency:
         order = pool.ordered(mask, self._supply.yanked(pool), None)
         return [self._supply.candidate(pool, r, p, extra) for r, p in order if domain[p] >> r & 1]
 
-    def _may_ask(self, candidates: Iterable[Candidate]) -> bool:
-        unasked = sum(not self._supply.knows_edges(candidate) for candidate in candidates)
-        return self._versions is None or unasked <= self._versions
+    def _askable(self, candidates: Iterable[Candidate]) -> set[Candidate]:
+        """Return those of one project's *candidates* whose metadata may be asked for, apart from the budget."""
+        unasked = {candidate for candidate in candidates if not self._supply.knows_edges(candidate)}
+        if self._versions is None:
+            return unasked
+        if len(unasked) > self._versions:
+            return set()
+        return {candidate for candidate in unasked if candidate.provider != "sdist"}
 
-    def _known_edges(self, candidate: Candidate, may_ask: bool) -> list[Edge] | None:
+    def _known_edges(self, candidate: Candidate, askable: set[Candidate]) -> list[Edge] | None:
         if not self._supply.knows_edges(candidate):
-            if not may_ask or self._budget <= 0:
+            if candidate not in askable or self._budget <= 0:
                 return None
             self._budget -= 1
         return self._supply.edges_of(candidate)
@@ -183,9 +189,9 @@ class Consistency:
         live: list[list[Edge] | None] = []
         targets: set[NormalizedName] = set()
         candidates = self._candidates(project, extra)
-        may_ask = self._may_ask(candidates)
+        askable = self._askable(candidates)
         for candidate in candidates:
-            edges = self._known_edges(candidate, may_ask)
+            edges = self._known_edges(candidate, askable)
             if edges is None:
                 live.append(None)
                 continue
