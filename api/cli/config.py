@@ -27,7 +27,8 @@ def config() -> None:
 @output_options(json=True)
 def show(folder: Path, as_json: bool) -> None:
     """Show every setting with its value and its source, as a request in DIR (the current folder) would have it."""
-    from api.config import KEYS, Setting
+    from api.config import Setting
+    from api.config_keys import KEYS
 
     configuration = read_configuration(folder)
     console = Console.current()

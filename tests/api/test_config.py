@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.config import (
-    KEYS,
     Configuration,
     Layer,
     load_configuration,
@@ -20,6 +19,7 @@ from api.config import (
     read_table,
 )
 from api.config_files import find_project_file
+from api.config_keys import KEYS
 from resolver.errors import InputError
 from resolver.toml_document import parse_toml
 

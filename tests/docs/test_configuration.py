@@ -9,7 +9,7 @@ import pytest
 
 from api.cli.commands import COMMANDS, cli
 from api.cli.lock import lock
-from api.config import KEYS, Key
+from api.config_keys import KEYS, Key
 from tests.docs.error_codes import ROOT
 
 PAGE = (ROOT / "docs/reference/configuration.md").read_text()
@@ -34,7 +34,7 @@ def test_the_row_tells_whether_the_environment_has_it(key: Key) -> None:
 
 
 def test_every_option_that_makes_a_request_is_a_setting_and_the_other_way_round() -> None:
-    """A new option of `mach lock` needs a line in api/config.py, or one in this test that says why not."""
+    """A new option of `mach lock` needs a line in api/config_keys.py, or one in this test that says why not."""
     options = {parameter.name for parameter in lock.params if isinstance(parameter, click.Option | click.Argument)}
     settings = {key.parameter for key in KEYS}
     assert options - settings == NO_SETTING & options
