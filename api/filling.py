@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from db.catalog import CatalogHandle, Freshness, Reader
 from resolver.catalog import MetadataNeed, PageNeed
-from resolver.direct import is_direct
+from resolver.direct import DIRECT, is_direct
 from resolver.errors import DataError, MachError, Unavailable
 from resolver.locking import Locking
 from resolver.names import NormalizedName
@@ -227,22 +227,30 @@ def _age(seconds: float) -> str:
     return f"{int(seconds)} seconds"
 
 
+def _place(need: PageNeed) -> str:
+    """Return what a page is called in messages."""
+    if is_direct(need.index):
+        return f"{need.project} from {need.index.removeprefix(DIRECT)}"
+    return f"the page of {need.project} on {need.index}"
+
+
 def _not_covered(outcome: Locking, reader: Reader) -> DataError:
     pages = [need for need in outcome.needs if isinstance(need, PageNeed)]
     metadata = [need for need in outcome.needs if isinstance(need, MetadataNeed)]
     files = reader.file_facts(need.file_id for need in metadata)
-    lines = [f"the page of {need.project} on {need.index}" for need in pages]
+    lines = [_place(need) for need in pages]
     lines += [f"the metadata of {files[need.file_id].filename}" for need in metadata]
     shown = lines[:10]
     if len(lines) > len(shown):
         shown.append(f"and {len(lines) - len(shown)} more")
-    names = sorted({need.project for need in outcome.needs})
+    names = sorted({need.project for need in outcome.needs if not is_direct(need.index)})
     few = " ".join(names[:8]) + (" …" if len(names) > 8 else "")
     return DataError(
         "not-covered",
         f"the catalog does not have {len(lines)} fact{'s' if len(lines) > 1 else ''} that the answer takes",
         context=[f"missing: {line}" for line in shown],
-        hint=f"run the command once without --offline and --snapshot, or `mach crawl {few}` first",
+        hint="run the command once without --offline and --snapshot"
+        + (f", or `mach crawl {few}` first" if few else ""),
         details={
             "pages": [{"index": n.index, "project": n.project} for n in pages],
             "metadata": [
