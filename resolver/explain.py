@@ -51,24 +51,24 @@ def explain(
     project = trouble.project
     wanted = " and ".join(text for text in _demanded(trouble, project or "") if text != project)
     if trouble.code == "unknown-project":
-        return told.error(
+        return told.make(
             "unknown-project",
             f"no index has a project named {project!r}",
             "check the spelling, or name the index that has it with --extra-index-url",
         )
     if trouble.code == "no-such-version":
-        return told.error(
+        return told.make(
             "no-such-version",
             f"no known version of {project} meets {wanted or project}",
             "ask for a version that exists, or get newer facts with --refresh",
         )
     if trouble.code == "nothing-for-target":
-        return told.error(
+        return told.make(
             "nothing-for-target",
             f"{project} has nothing{' that meets ' if wanted else ''}{wanted} for {_place(target)}",
             "choose another --python, --platform or --providers, or ask for another version",
         )
-    return told.error("conflict", _contradiction(told), "change or remove one of the requirements above")
+    return told.make("conflict", _contradiction(told), "change or remove one of the requirements above")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class _Told:
     overrides: Sequence[str]
     """Those that replace requirements for projects of the core."""
 
-    def error(self, code: str, message: str, hint: str) -> NoSolution:
+    def make(self, code: str, message: str, hint: str) -> NoSolution:
         policy = self.supply.policy
         return NoSolution(
             code,

@@ -118,8 +118,13 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _(_: Request, error: HTTPException) -> Response:
-        code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http-error")
-        response = problem(error.status_code, code, str(error.detail))
+        status, text = error.status_code, str(error.detail)
+        if status == 404:
+            response = problem(status, "not-found", text)
+        elif status == 405:
+            response = problem(status, "method-not-allowed", text)
+        else:
+            response = problem(status, "http-error", text)
         response.headers.update(error.headers or {})
         return response
 
