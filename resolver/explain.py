@@ -51,24 +51,27 @@ def explain(
     project = trouble.project
     wanted = " and ".join(text for text in _demanded(trouble, project or "") if text != project)
     if trouble.code == "unknown-project":
-        return told.make(
+        return _refuse(
+            told,
             "unknown-project",
             f"no index has a project named {project!r}",
             "check the spelling, or name the index that has it with --extra-index-url",
         )
     if trouble.code == "no-such-version":
-        return told.make(
+        return _refuse(
+            told,
             "no-such-version",
             f"no known version of {project} meets {wanted or project}",
             "ask for a version that exists, or get newer facts with --refresh",
         )
     if trouble.code == "nothing-for-target":
-        return told.make(
+        return _refuse(
+            told,
             "nothing-for-target",
             f"{project} has nothing{' that meets ' if wanted else ''}{wanted} for {_place(target)}",
             "choose another --python, --platform or --providers, or ask for another version",
         )
-    return told.make("conflict", _contradiction(told), "change or remove one of the requirements above")
+    return _refuse(told, "conflict", _contradiction(told), "change or remove one of the requirements above")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +86,24 @@ class _Told:
     overrides: Sequence[str]
     """Those that replace requirements for projects of the core."""
 
-    def make(self, code: str, message: str, hint: str) -> NoSolution:
-        policy = self.supply.policy
-        return NoSolution(
-            code,
-            message,
-            context=_context(self),
-            hint="make one of the changes that work; each was tried on what the catalog knows" if self.fixes else hint,
-            details={
-                "target": {"python": self.target.python, "system": self.target.system},
-                "providers": list(policy.rules_for("").providers),
-                "as-of": {name: render_time(moment) for name, moment in sorted(policy.as_of.items())},
-                "snapshot": self.snapshot,
-                **self.trouble.to_json(),
-                "overrides": list(self.overrides),
-                "fixes": [fix.to_json() for fix in self.fixes],
-            },
-        )
+
+def _refuse(told: _Told, code: str, message: str, hint: str) -> NoSolution:
+    policy = told.supply.policy
+    return NoSolution(
+        code,
+        message,
+        context=_context(told),
+        hint="make one of the changes that work; each was tried on what the catalog knows" if told.fixes else hint,
+        details={
+            "target": {"python": told.target.python, "system": told.target.system},
+            "providers": list(policy.rules_for("").providers),
+            "as-of": {name: render_time(moment) for name, moment in sorted(policy.as_of.items())},
+            "snapshot": told.snapshot,
+            **told.trouble.to_json(),
+            "overrides": list(told.overrides),
+            "fixes": [fix.to_json() for fix in told.fixes],
+        },
+    )
 
 
 def _gave_up(failure: Failure, target: Target) -> NoSolution:
