@@ -6,8 +6,8 @@ import gc
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # importing typing takes time in which Ctrl-C shows a traceback
 if TYPE_CHECKING:
     import click
 

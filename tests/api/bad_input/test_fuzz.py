@@ -27,7 +27,7 @@ from tests.api.bad_input.texts import any_text, json_values, lines, requirement_
 from tests.e2e.machines import Machine
 
 SETTINGS = IndexSettings(indexes=("http://127.0.0.1:1/simple/",))
-FUZZ = settings(max_examples=300, deadline=None)
+FUZZ = settings(max_examples=150, deadline=None)
 
 
 def well_told(error: MachError) -> None:
@@ -130,7 +130,7 @@ def changed(value: object, at: tuple[object, ...], new: object) -> object:
     return [changed(v, at[1:], new) if k == at[0] else v for k, v in enumerate(value)]
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_locks_that_differ_in_one_place_from_a_good_one(data: st.DataObject, filled: Machine):
     good = json.loads(filled.read("mach.lock"))
@@ -186,7 +186,7 @@ def well_answered(response: Response) -> None:
         assert response.text.isprintable(), "curl shows it on a terminal"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     body=st.builds("\n".join, lines).map(lambda text: text.encode("utf-8", "surrogatepass")) | st.binary(max_size=200),
     kind=st.sampled_from(["text/plain", "text/plain; charset=utf-16", "application/json", "", "x/y", "text/plain\x00"]),
@@ -208,7 +208,7 @@ _FIELDS = {
 }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     body=st.fixed_dictionaries(
         {"requirements": _FIELDS["requirements"]}, optional={k: v for k, v in _FIELDS.items() if k != "requirements"}
