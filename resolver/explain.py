@@ -51,27 +51,27 @@ def explain(
     project = trouble.project
     wanted = " and ".join(text for text in _demanded(trouble, project or "") if text != project)
     if trouble.code == "unknown-project":
-        return _refuse(
+        return _say_why(
             told,
             "unknown-project",
             f"no index has a project named {project!r}",
             "check the spelling, or name the index that has it with --extra-index-url",
         )
     if trouble.code == "no-such-version":
-        return _refuse(
+        return _say_why(
             told,
             "no-such-version",
             f"no known version of {project} meets {wanted or project}",
             "ask for a version that exists, or get newer facts with --refresh",
         )
     if trouble.code == "nothing-for-target":
-        return _refuse(
+        return _say_why(
             told,
             "nothing-for-target",
             f"{project} has nothing{' that meets ' if wanted else ''}{wanted} for {_place(target)}",
             "choose another --python, --platform or --providers, or ask for another version",
         )
-    return _refuse(told, "conflict", _contradiction(told), "change or remove one of the requirements above")
+    return _say_why(told, "conflict", _contradiction(told), "change or remove one of the requirements above")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class _Told:
     """Those that replace requirements for projects of the core."""
 
 
-def _refuse(told: _Told, code: str, message: str, hint: str) -> NoSolution:
+def _say_why(told: _Told, code: str, message: str, hint: str) -> NoSolution:
     policy = told.supply.policy
     return NoSolution(
         code,
