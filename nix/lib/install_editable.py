@@ -120,7 +120,8 @@ def install(info: dict[str, Any], out: Path) -> None:
         raise Refused("it has no [project]")
     groups = read_entry_points(project)
     tree = info["tree"]
-    if not tree.isprintable():
+    # a line of a .pth file that begins with "import" is run
+    if not tree.startswith("/") or not tree.isprintable():
         raise Refused("its path has characters that a .pth file cannot hold")
     site = out / info["sitePackages"]
     stem = f"{re.sub(r'[-_.]+', '_', info['name'])}-{info['version']}"
@@ -140,9 +141,10 @@ def install(info: dict[str, Any], out: Path) -> None:
         (dist / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
     for group in ("console_scripts", "gui_scripts"):
         for name, target in groups.get(group, {}).items():
+            text = render_script(name, target)
             script = out / "bin" / name
             script.parent.mkdir(exist_ok=True)
-            script.write_text(render_script(name, target), encoding="utf-8")
+            script.write_text(text, encoding="utf-8")
             script.chmod(0o755)
 
 

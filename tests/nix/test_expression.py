@@ -182,3 +182,13 @@ def test_scripts_stand_in_the_file_as_they_are() -> None:
     for name in SCRIPTS:
         lines = files("nix.lib").joinpath(name).read_text("utf-8").splitlines()
         assert all(f"      {line}\n" in text for line in lines if line), name
+
+
+def test_the_folder_of_the_lock_is_text_and_nothing_more() -> None:
+    assert "\n  root ? ./.,\n" in render_expression(example())
+    assert '\n  root ? ./. + "/../x",\n' in render_expression(example(), root="../x")
+    for text in HOSTILE_TEXTS:
+        if "\0" not in text and text.isprintable():
+            check_syntax(render_expression(example(), root=f"/{text}"))
+    hostile = '/a"; builtins.abort "${x}'
+    assert '\n  root ? /. + "/a\\"; builtins.abort \\"\\${x}",\n' in render_expression(example(), root=hostile)
