@@ -62,6 +62,10 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
         for edge in supply.roots:
             self._order.setdefault(edge.key, len(self._order))
 
+    def is_later(self, project: NormalizedName, other: NormalizedName) -> bool:
+        """Return whether *project* was put off until after *other*: that it gives way then is as it should be."""
+        return self._late.get(project, 0) > self._late.get(other, 0)
+
     def identify(self, requirement_or_candidate: Edge | Candidate) -> str:
         """Return the node that a requirement asks for or a candidate stands for."""
         return requirement_or_candidate.key
@@ -205,6 +209,8 @@ class Watch(BaseReporter[Edge, Candidate, str]):
         self._most_conflicts = most_conflicts
         self._most_rejections = most_rejections
         self._pairs: Counter[tuple[NormalizedName, NormalizedName]] = Counter()
+        #: (project, whose candidate contradicted it) of the candidates turned away since the last pin.
+        self._contradicted: list[tuple[NormalizedName, NormalizedName | None]] = []
         self.conflicts = 0
         #: The requirements and candidates of the dead ends so far, projects in the order of appearance.
         self.involved: dict[NormalizedName, None] = {}
@@ -221,6 +227,7 @@ class Watch(BaseReporter[Edge, Candidate, str]):
         self._statistics.rounds += 1
         self._bridge.pins = state.mapping
         self._bridge.conflict = []
+        self._contradicted.clear()
 
     def rejecting_candidate(self, criterion: Any, candidate: Candidate) -> None:
         """Count whose pin it was that did not fit *candidate*.
@@ -230,20 +237,40 @@ class Watch(BaseReporter[Edge, Candidate, str]):
         self._statistics.rejections += 1
         if self._most_rejections is None:
             return
-        edge: Edge = next(i.requirement for i in criterion.information)
-        if edge.key not in self._bridge.pins or edge.project == candidate.project:
+        information = list(criterion.information)
+        edge: Edge = information[0].requirement
+        if edge.key in self._bridge.pins:
+            self._count(candidate.project, edge.project)
+        else:
+            self._contradicted.append((candidate.project, self._contradicting(information, candidate)))
+
+    def _contradicting(self, information: list[Any], candidate: Candidate) -> NormalizedName | None:
+        """Return the project whose candidate asks for what *candidate* rules out; None where only the user does."""
+        supply = self._bridge.supply
+        edge: Edge = information[0].requirement
+        pool = None if edge.key == UNUSABLE else supply.pool(edge.project)
+        if pool is None:
+            return None
+        admitted = supply.admitted(pool, (i.requirement for i in information if i.parent == candidate))
+        for one in information:
+            if one.parent is not None and one.parent != candidate and not supply.mask(one.requirement, pool) & admitted:
+                return NormalizedName(one.parent.project)
+        return None
+
+    def _count(self, project: NormalizedName, culprit: NormalizedName) -> None:
+        """Count that *culprit* was decided too early for *project*, unless *project* was put off to give way to it."""
+        if culprit == project or self._bridge.is_later(project, culprit):
             return
-        pair = (candidate.project, edge.project)
-        self._pairs[pair] += 1
-        if self._pairs[pair] >= self._most_rejections:
-            self.culprit = edge.project
-            self.involved.update(dict.fromkeys(pair))
+        self._pairs[project, culprit] += 1
+        if self._most_rejections is not None and self._pairs[project, culprit] >= self._most_rejections:
+            self.culprit = culprit
+            self.involved.update(dict.fromkeys((project, culprit)))
             raise Restart
 
     def resolving_conflicts(self, causes: Iterable[Any]) -> None:
         """Count a dead end; in complete mode, make the next backjump stop at once.
 
-        :raises Restart: where there were too many.
+        :raises Restart: where there were too many, or too many of one project because of one other.
         """
         self.conflicts += 1
         self._statistics.conflicts += 1
@@ -255,3 +282,9 @@ class Watch(BaseReporter[Edge, Candidate, str]):
             self._bridge.conflict = [c.requirement for c in causes]
         elif self._most_conflicts is not None and self.conflicts >= self._most_conflicts:
             raise Restart
+        contradicted = set(self._contradicted)
+        self._contradicted.clear()
+        if len(contradicted) == 1:
+            project, culprit = contradicted.pop()
+            if culprit is not None and not self.is_complete:
+                self._count(project, culprit)

@@ -11,7 +11,7 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from resolver.names import normalize_project
 
-__all__ = ["CASES", "Case", "read_cases"]
+__all__ = ["CASES", "Case", "identify", "read_cases"]
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "resolver-cases" / "pip-cases.json"
 
@@ -47,7 +47,7 @@ def _read(value: dict[str, Any]) -> Case:
     pip = value["pip"]
     pins, files = {}, {}
     for filename in pip["pins"] or ():
-        project, version = _identify(filename)
+        project, version = identify(filename)
         pins[project], files[project] = version, filename
     return Case(
         name=value["name"].rpartition("/")[2],
@@ -63,7 +63,8 @@ def _read(value: dict[str, Any]) -> Case:
     )
 
 
-def _identify(filename: str) -> tuple[str, str]:
+def identify(filename: str) -> tuple[str, str]:
+    """Return the normalised project and the version that a wheel's or sdist's name states."""
     if filename.endswith(".whl"):
         name, version, _, _ = parse_wheel_filename(filename)
     else:

@@ -14,8 +14,9 @@ Run by hand from the checkout, with the index reachable the first time. For each
 ``--replay`` leaves out 1: no network. Recording, catalogs and uv's cache lie in ``--folder``
 (``~/.cache/mach-pipcases``), never in the repository.
 
-What mach asks for and uv did not is not in the recording. It is answered with a refusal that mach
-takes as "cannot be had now", never as an absence, and counted.
+What mach needs and uv did not ask for is answered with a refusal that mach takes as "cannot be had
+now", never as an absence. Where it is at most 60 wheels, uv is asked for these one by one (``NAME==VERSION``),
+and mach begins anew; else the case ends there, and the result says so.
 """
 
 from __future__ import annotations
@@ -29,16 +30,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from crawler.settings import read_index_settings
+from crawler.settings import IndexSettings, read_index_settings
 from tests.support.serving import Behaviour
 
-from .cases import Case, read_cases
+from .cases import Case, identify, read_cases
 from .recording import Recorded, Recording
 from .results import read_results, write_results
 from .tools import Outcome, python_for, run_mach, run_uv
 
 #: Seconds for each answer of the recording, as from a real index.
 DELAY = 0.05
+#: Wheels that uv is asked for because mach needs them.
+MOST_COVERED = 60
 #: What a lock's builders run, and so is locked with every request, whatever its date.
 TOOLS = ("installer", "pyproject-hooks", "setuptools")
 
@@ -62,6 +65,9 @@ def run_case(case: Case, folder: Path, recorded: Recorded, *, replay: bool, with
         answer["uv"] = _shown(uv) | {"asked": len(relay.asked), "relayed": relay.relayed}
         now = replace(case, requirements=TOOLS, constraints=(), as_of=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}")
         run_uv(now, _fresh(folder / "tools"), relay.index)
+    if not replay:
+        answer["covered"] = _cover(case, folder, recorded, settings, without)
+        _fresh(folder / case.name)
     with Recording(recorded, index, relaying=False) as replaying:
         replaying.behave("/*", Behaviour(delay=DELAY))
         cold = run_mach(case, folder / case.name, replaying.index, without=without)
@@ -78,6 +84,25 @@ def run_case(case: Case, folder: Path, recorded: Recorded, *, replay: bool, with
     answer["warm"] = _shown(best) | {"same": warm[0].pins == cold.pins}
     answer["differences"] = _differences(case, cold, uv)
     return answer
+
+
+def _cover(case: Case, folder: Path, recorded: Recorded, settings: IndexSettings, without: Sequence[str]) -> int:
+    """Have uv ask for the wheels that mach needs and that are not recorded; return how many."""
+    index, wanted = settings.indexes[-1], set[tuple[str, str]]()
+    while True:
+        with Recording(recorded, index, relaying=False) as replaying:
+            outcome = run_mach(case, _fresh(folder / case.name), replaying.index, without=without)
+        if outcome.code != "index-error":
+            return len(wanted)
+        names = (path.rpartition("/")[2] for path in replaying.missing if path.endswith(".whl"))
+        new = {identify(name) for name in names} - wanted
+        if not new or len(wanted | new) > MOST_COVERED:
+            return len(wanted)
+        wanted |= new
+        with Recording(recorded, index, relaying=True, cert=settings.cert) as relay:
+            for project, version in sorted(new):
+                asking = replace(case, requirements=(f"{project}=={version}",), constraints=())
+                run_uv(asking, _fresh(folder / "cover"), relay.index)
 
 
 def _shown(outcome: Outcome) -> dict[str, Any]:
