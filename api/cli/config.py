@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["config"]
 
 
-@click.group()
+@click.group(epilog="Example: mach config show")
 def config() -> None:
     """Look at the settings from configuration files and the environment."""
 

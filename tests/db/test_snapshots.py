@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -173,7 +174,7 @@ def test_damage_is_found(catalog: CatalogHandle, damage: str):
 def test_a_page_that_is_not_that_of_its_rows_is_found(catalog: CatalogHandle):
     fill(catalog)
     body = bytes(catalog.connection.rows("SELECT body FROM page WHERE project_id = 1 AND generation = 1")[0][0])
-    changed = decode_page(body)
+    changed = copy(decode_page(body))
     changed.versions = ["1.1"]
     with catalog.engine.begin() as connection:
         table_update = "UPDATE page SET body = ? WHERE project_id = 1 AND generation = 1"
