@@ -172,8 +172,9 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
 class Search(Resolution[Edge, Candidate, str]):
     """resolvelib's search, spared a question that it asks about every node twice a round.
 
-    Pins are sticky and a candidate never asks for its own node, so a pin meets the requirements of its node for as long as it stands, and
-    whether there is one is all there is to know. Results are verified edge by edge afterwards.
+    Pins are sticky and a candidate never asks for its own node, so a pin meets the requirements
+    of its node for as long as it stands, and whether there is one is all there is to know.
+    Results are verified edge by edge afterwards.
     """
 
     def _is_current_pin_satisfying(self, name: str, criterion: Any) -> bool:

@@ -484,4 +484,4 @@ def test_every_option_is_documented_with_its_treatment() -> None:
     assert set(table) == {name for option in OPTIONS for name in option.names}
     for option in OPTIONS:
         for name in option.names:
-            assert table[name].startswith("refused") == (option.refused is not None or option.name == "--editable")
+            assert table[name].startswith("refused") == (option.refused is not None)

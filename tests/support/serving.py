@@ -267,7 +267,8 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             phrase = HTTPStatus(answer.status).phrase
             head = [f"HTTP/1.1 {answer.status} {phrase}", f"Date: {self.date_time_string()}", "Server: fake-index"]
             head += [f"{name}: {value}" for name, value in answer.headers.items()]
-            head += [] if bodiless else [f"Content-Length: {len(answer.body) if answer.length is None else answer.length}"]
+            length = len(answer.body) if answer.length is None else answer.length
+            head += [] if bodiless else [f"Content-Length: {length}"]
             start = ("\r\n".join(head) + "\r\n\r\n").encode("latin-1")
             body = answer.body if with_body and not bodiless else b""
             if behaviour.truncate is not None and with_body:
