@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from crawler.client import Client
     from crawler.fill import Request as FetchRequest
     from crawler.settings import IndexSettings
-    from db.facts import Fact, FileFact, MetadataFact, PageFact
+    from db.facts import Fact, FileFact
 
-    Ahead = Callable[[PageFact | MetadataFact], Iterable[FetchRequest]]
+    from .foresight import Foresight
 
 __all__ = ["DEFAULT_MAX_AGE", "Filling"]
 
@@ -31,6 +32,8 @@ __all__ = ["DEFAULT_MAX_AGE", "Filling"]
 DEFAULT_MAX_AGE = 600
 #: Runs that a single resolution may take before something is clearly wrong.
 _MOST_RUNS = 500
+#: Files of one project that are fetched ahead at once.
+_LONGEST_SERIES = 32
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,8 +58,10 @@ class Filling:
     statistics: Statistics = field(default_factory=Statistics)
     _client: Client | None = None
     _checked: set[tuple[str, NormalizedName]] = field(default_factory=set)
+    _tried: Counter[tuple[str, NormalizedName]] = field(default_factory=Counter)
+    """Runs that lacked metadata of a project."""
 
-    def run(self, attempt: Callable[[Reader], Locking], ahead: Callable[[], Ahead] | None = None) -> Locking:
+    def run(self, attempt: Callable[[Reader], Locking], ahead: Callable[[], Foresight] | None = None) -> Locking:
         """Return the first outcome of *attempt* that needs no more facts.
 
         Each run starts afresh on the newest state; only the last one counts, so that a
@@ -87,7 +92,7 @@ class Filling:
 
     # ---- missing facts
 
-    def _fetch_needs(self, outcome: Locking, reader: Reader, ahead: Callable[[], Ahead] | None) -> None:
+    def _fetch_needs(self, outcome: Locking, reader: Reader, ahead: Callable[[], Foresight] | None) -> None:
         from crawler.fill import MetadataRequest, PageRequest
 
         ids = [need.file_id for need in outcome.needs if isinstance(need, MetadataNeed)]
@@ -104,12 +109,34 @@ class Filling:
                 requests[
                     MetadataRequest(index=need.index, project=need.project, file=file, whole=file.sha256 is None)
                 ] = None
-        errors = self._fetch(requests, None if ahead is None else ahead()) if requests else {}
+        guess = None if ahead is None else ahead()
+        likely = {} if guess is None else self._series(outcome, reader, guess)
+        errors = self._fetch(requests | likely, guess) if requests else {}
         failed = [errors[request] for request in requests if request in errors]
         if failed:
             raise failed[0]
 
-    def _fetch(self, requests: Iterable[FetchRequest], ahead: Ahead | None) -> Mapping[FetchRequest, MachError]:
+    def _series(self, outcome: Locking, reader: Reader, guess: Foresight) -> dict[FetchRequest, None]:
+        """Return requests for what comes next of projects whose versions are tried one by one.
+
+        Each of them costs a run otherwise. The more runs a project took, the more of its files:
+        4 with the third, then 8, 16, and 32 with each further one (uv does alike).
+        """
+        from crawler.fill import MetadataRequest
+
+        likely: dict[FetchRequest, None] = {}
+        needs = {(need.index, need.project): need for need in outcome.needs if isinstance(need, MetadataNeed)}
+        for (index, project), need in needs.items():
+            self._tried[index, project] += 1
+            count = min(1 << self._tried[index, project] - 1, _LONGEST_SERIES)
+            if count < 4:
+                continue
+            page = reader.pages(index, [project])[project]
+            for file in reader.file_facts(guess.next_files(page, need.file_id, count)).values():
+                likely[MetadataRequest(index=index, project=project, file=file)] = None
+        return likely
+
+    def _fetch(self, requests: Iterable[FetchRequest], ahead: Foresight | None) -> Mapping[FetchRequest, MachError]:
         """Fetch and publish; return the errors. What arrived is kept whatever else fails."""
         from crawler.fill import fill
         from db.facts import AbsenceFact, PageFact

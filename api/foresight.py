@@ -14,7 +14,7 @@ from db.facts import MetadataFact, PageFact
 from db.page import build_page
 from db.state import ProjectState, apply_page
 from resolver.candidates import Pool
-from resolver.catalog import ID
+from resolver.catalog import ID, METADATA, Page
 from resolver.dependencies import MarkerJudge, dependencies_of
 from resolver.names import NormalizedName
 from resolver.policy import Policy
@@ -55,6 +55,24 @@ class Foresight:
     def __call__(self, fact: PageFact | MetadataFact) -> Iterable[FetchRequest]:
         """Return what is likely to be asked for after *fact*."""
         return self._after_page(fact) if isinstance(fact, PageFact) else self._after_metadata(fact)
+
+    def next_files(self, page: Page, file_id: int, count: int) -> list[int]:
+        """Return the wheels of unknown metadata that a search which turns *file_id* down tries after it.
+
+        :param count: how many at most, for each target.
+        :return: ids of files of *page*, without repeats.
+        """
+        found: dict[int, None] = {}
+        for target in self._targets:
+            pool = Pool(page, target, self._policy.rules_for(page.project))
+            order = pool.ordered(pool.available(pool.ranks.all, 0), 0, None)
+            rows = [pool.row(rank, provider) for rank, provider in order if provider == "wheel"]
+            ids = [page.files[row][ID] for row in rows]
+            if file_id in ids:
+                after = rows[ids.index(file_id) + 1 :]
+                unknown = [page.files[row][ID] for row in after if page.files[row][METADATA] < 0]
+                found.update(dict.fromkeys(unknown[:count]))
+        return list(found)
 
     def _after_page(self, fact: PageFact) -> list[FetchRequest]:
         state = apply_page(ProjectState(index=fact.index, project=fact.project), fact)

@@ -22,7 +22,7 @@ from .filling import DEFAULT_MAX_AGE, Filling
 from .notices import Notices
 
 if TYPE_CHECKING:
-    from .filling import Ahead
+    from .foresight import Foresight
 
 __all__ = [
     "CatalogChoices",
@@ -183,7 +183,7 @@ def _snapshot(handle: CatalogHandle, name: str | None) -> tuple[int | None, str 
     return generation, snapshot_id(handle, generation)
 
 
-def _foresight(request: Request, handle: CatalogHandle) -> Ahead:
+def _foresight(request: Request, handle: CatalogHandle) -> Foresight:
     """Return the guess at what comes next, which leaves out what the catalog knows already."""
     from .foresight import Foresight
 
