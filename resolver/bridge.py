@@ -24,6 +24,30 @@ MOST_PINS = 4_000
 Domain = Mapping[str, int]
 
 
+class _Matches(Sequence[Candidate]):
+    """Candidates that are made each time they are looked at, for the pins as they are then.
+
+    A sequence, because resolvelib keeps what a callable gave when its truth was asked.
+    """
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[], Iterator[Candidate]]) -> None:
+        self._make = make
+
+    def __iter__(self) -> Iterator[Candidate]:
+        return self._make()
+
+    def __bool__(self) -> bool:
+        return next(self._make(), None) is not None
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._make())
+
+    def __getitem__(self, index: Any) -> Any:
+        return list(self._make())[index]
+
+
 class Bridge(AbstractProvider[Edge, Candidate, str]):
     """Answers resolvelib's questions from a :class:`Supply`.
 
@@ -58,9 +82,9 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
         #: The requirements of the conflict that is being resolved, in the complete mode; empty otherwise.
         self.conflict: list[Edge] = []
         self._node_flags: dict[str, tuple[bool, bool, bool]] = {}
-        self._order: dict[str, int] = {}
-        for edge in supply.roots:
-            self._order.setdefault(edge.key, len(self._order))
+        # the user's projects before others, but not in the order of the lines: however a request is
+        # written, it has the same answer
+        self._asked = frozenset(edge.key for edge in supply.roots)
 
     def is_later(self, project: NormalizedName, other: NormalizedName) -> bool:
         """Return whether *project* was put off until after *other*: that it gives way then is as it should be."""
@@ -71,9 +95,9 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
         return requirement_or_candidate.key
 
     def get_preference(self, identifier: str, *_: Any, **__: Any) -> Any:
-        """Return the sort key of *identifier*: pinned, bounded, the user's order, any specifier, name (as pip)."""
+        """Return the sort key of *identifier*: pinned, bounded, the user's own, any specifier, name (nearly as pip)."""
         pinned, bounded, stated = self._node_flags.get(identifier, (False, False, False))
-        return (not pinned, not bounded, self._order.get(identifier, 1 << 30), not stated, identifier)
+        return (not pinned, not bounded, identifier not in self._asked, not stated, identifier)
 
     def narrow_requirement_selection(
         self,
@@ -93,11 +117,10 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
         best: tuple[Any, str] | None = None
         for key in identifiers:
             base, bracket, _ = key.partition("[")
-            if bracket:
-                if base in resolutions:
-                    return (key,)
+            if bracket and base not in resolutions:
                 continue
-            rank = (self._late.get(NormalizedName(key), 0), key not in causes, self.get_preference(key))
+            late = -1 if bracket else self._late.get(NormalizedName(key), 0)
+            rank = (late, key not in causes, self.get_preference(key))
             if best is None or rank < best[0]:
                 best = (rank, key)
         assert best is not None, "an extra without its base"
@@ -108,7 +131,7 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
         identifier: str,
         requirements: Mapping[str, Iterator[Edge]],
         incompatibilities: Mapping[str, Iterator[Candidate]],
-    ) -> Iterable[Candidate] | Callable[[], Iterator[Candidate]]:
+    ) -> Sequence[Candidate]:
         """Return the candidates of *identifier* that meet its requirements, most preferred first."""
         if identifier == UNUSABLE:
             return ()
@@ -128,7 +151,7 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
 
     def _matches(
         self, key: str, first: Edge, edges: list[Edge], pool: Pool, bad: set[Candidate]
-    ) -> Callable[[], Iterator[Candidate]]:
+    ) -> Sequence[Candidate]:
         supply = self.supply
         flags = [supply.flags(edge.specifier) for edge in edges]
         self._node_flags[key] = (
@@ -157,7 +180,7 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
                 if candidate not in bad:
                     yield candidate
 
-        return generate
+        return _Matches(generate)
 
     def is_satisfied_by(self, requirement: Edge, candidate: Candidate) -> bool:
         """Return whether *candidate* meets *requirement*."""

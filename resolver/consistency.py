@@ -66,7 +66,7 @@ class Consistency:
 
     def run(self) -> Mapping[NormalizedName, Domain]:
         """Apply both rules until nothing changes, and return the domains."""
-        for edge in self._supply.roots:
+        for edge in sorted(self._supply.roots, key=lambda edge: (edge.key, edge.text)):
             self._demand(edge, [edge])
         while self.emptied is None:
             due = [key for key in self._mandatory if self._is_due(key)]

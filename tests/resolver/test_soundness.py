@@ -1,13 +1,15 @@
 """Answers on random graphs, judged by an oracle that tries every assignment."""
 
 import random
+from copy import copy
 
 import pytest
 
+from resolver.catalog import ID, METADATA, MetadataNeed, Page
 from resolver.locking import make_lock
 from tests.resolver.test_locking import ask
 from tests.support.graphs import find_faults, is_satisfiable, make_graph
-from tests.support.memory import MemoryCatalog
+from tests.support.memory import INDEX, MemoryCatalog
 
 
 def judge(seed):
@@ -45,3 +47,63 @@ def test_the_order_of_requirements_and_lines_changes_nothing_but_preference():
         assert (first.lock is None) == (second.lock is None)
         if first.lock is not None:
             assert first.lock == second.lock
+
+
+class Gradual(MemoryCatalog):
+    """Knows only what was revealed; everything else is unknown, as in a catalog that fills itself."""
+
+    def __init__(self, releases):
+        super().__init__(releases)
+        self.full = dict(self.page_map)
+        self.page_map.clear()
+        self.revealed = set()
+
+    def reveal(self, needs):
+        for need in needs:
+            if isinstance(need, MetadataNeed):
+                self.revealed.add(need.file_id)
+            whole = self.full.get(need.project) or Page(index=INDEX, project=need.project, absent=True, digest="absent")
+            files = [row if row[ID] in self.revealed else [*row[:METADATA], -1] for row in whole.files]
+            page = copy(whole)
+            page.files = files
+            self.page_map[need.project] = page
+
+
+def fill_on_demand(request, catalog):
+    for _ in range(1_000):
+        run = make_lock(request, catalog)
+        if not run.needs:
+            return run
+        catalog.reveal(run.needs)
+    raise AssertionError("it needs facts without end")
+
+
+def test_on_demand_from_nothing_and_everything_prefilled_give_the_same():
+    for seed in range(300):
+        releases, roots = make_graph(seed)
+        full, empty = MemoryCatalog(releases), Gradual(releases)
+        everything, gradual = make_lock(ask(*roots), full), fill_on_demand(ask(*roots), empty)
+        assert gradual.lock == everything.lock, f"seed {seed}"
+        if everything.failure is not None:
+            # fixes are solved on what a catalog knows, and say so; all else is the same
+            first, second = (f.failure for f in (gradual, everything))
+            assert (first.code, first.message) == (second.code, second.message), f"seed {seed}"
+            for part in ("core", "steps"):
+                assert first.details[part] == second.details[part], f"seed {seed}"
+
+
+def test_an_irrelevant_project_changes_nothing():
+    for seed in range(300):
+        releases, roots = make_graph(seed)
+        more = {"aaa": {"1": {"requires": ["a<0"]}}, **releases, "zzz": {"9": {"requires": ["a"]}}}
+        first, second = (make_lock(ask(*roots), MemoryCatalog(r)) for r in (releases, more))
+        assert first.lock == second.lock, f"seed {seed}"
+
+
+def test_requirements_in_another_order_give_the_same_answer():
+    for seed in range(300):
+        releases, roots = make_graph(seed)
+        first, second = (make_lock(ask(*order), MemoryCatalog(releases)) for order in (roots, roots[::-1]))
+        assert (first.lock is None) == (second.lock is None), f"seed {seed}"
+        if first.lock is not None:
+            assert first.lock == second.lock, f"seed {seed}: {roots}"

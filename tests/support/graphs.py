@@ -15,7 +15,9 @@ def make_graph(seed: int) -> tuple[Releases, list[str]]:
     """Return releases for a ``MemoryCatalog`` and root requirements; cycles and extras are likely."""
     rng = random.Random(seed)
     names = "abcdefg"[: rng.randint(2, 7)]
-    versions = {name: [str(v) for v in range(1, rng.randint(1, 4) + 1)] for name in names}
+    versions = {
+        name: [str(v) if rng.random() < 0.8 else f"{v}a1" for v in range(1, rng.randint(1, 4) + 1)] for name in names
+    }
     density = rng.choice([0.6, 1.2, 2.0])
 
     def requirement(extra_chance: float = 0.3) -> str:
@@ -94,7 +96,7 @@ def is_satisfiable(releases: Releases, roots: list[str]) -> bool:
 
 
 def _consistent(pins: Mapping[str, str], demands: Mapping[str, list[SpecifierSet]]) -> bool:
-    return all(s.contains(version) for node, version in pins.items() for s in demands.get(node, ()))
+    return all(s.contains(version, prereleases=True) for node, version in pins.items() for s in demands.get(node, ()))
 
 
 def find_faults(releases: Releases, roots: list[str], pins: Mapping[str, tuple[str, tuple[str, ...]]]) -> list[str]:
@@ -109,7 +111,7 @@ def find_faults(releases: Releases, roots: list[str], pins: Mapping[str, tuple[s
             faults.append(f"{node} is missing")
             continue
         version, extras = pins[name]
-        if not specifier.contains(version):
+        if not specifier.contains(version, prereleases=True):
             faults.append(f"{name} {version} does not meet {specifier}")
         if extra and extra[:-1] not in extras:
             faults.append(f"{node} lacks its extra")
