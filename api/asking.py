@@ -237,9 +237,6 @@ def ask(
         require_hashes=choices.require_hashes or any(file.require_hashes for file in parsed),
         local_sources={} if local_sources is None else local_sources.found,
     )
-    for system in request.systems:
-        for python in request.pythons:
-            make_target(system, python)  # refuses what mach does not know; it is kept for the resolution
     return Asked(request=request, settings=settings, notes=tuple(dict.fromkeys(notes)), details=settings.left_out)
 
 

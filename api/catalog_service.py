@@ -12,8 +12,9 @@ from resolver.catalog import ID, METADATA
 from resolver.errors import DataError, MachError
 from resolver.lock import Lock
 from resolver.lock_request import request_from_json
-from resolver.locking import Locking, make_lock, preferences_of
+from resolver.locking import Locking, make_lock
 from resolver.names import NormalizedName
+from resolver.preferences import preferences_of
 
 from .local_sources import with_local_sources
 from .notices import Notices

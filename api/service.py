@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from db.catalog import CatalogHandle, Reader, open_catalog
 from resolver.errors import InputError
 from resolver.lock import Lock, LockTarget, Nixpkgs, render_lock
-from resolver.locking import Locking, Preferences, make_lock, preferences_of
+from resolver.locking import Locking, make_lock
 from resolver.names import NormalizedName
 from resolver.policy import Policy
+from resolver.preferences import Preferences, preferences_of
 from resolver.requirement import Request
 from resolver.statistics import Statistics
 from resolver.target import make_target

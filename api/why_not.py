@@ -10,7 +10,8 @@ from db.catalog import Reader, open_catalog
 from resolver.errors import NoSolution, printable
 from resolver.lock import Lock, LockTarget
 from resolver.lock_request import request_from_json
-from resolver.locking import Locking, make_lock, preferences_of
+from resolver.locking import Locking, make_lock
+from resolver.preferences import preferences_of
 from resolver.requirement import Requirement
 
 from .filling import Filling

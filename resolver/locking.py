@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from .lock import (
 )
 from .lock_request import request_to_json
 from .policy import DEFAULT_ROUNDS, Policy
+from .preferences import Preferences, preferences_for
 from .reading import Reading
 from .requirement import Request, Requirement, parse_requirement
 from .resolution import Failure, ResolvedPin, Solved, solve
@@ -37,7 +38,7 @@ from .target import Target, make_target, required_glibc
 if TYPE_CHECKING:
     from .fixes import Attempt
 
-__all__ = ["Locking", "Preferences", "make_lock", "preferences_for", "preferences_of"]
+__all__ = ["Locking", "make_lock"]
 
 _TOOLS_ORIGIN = "the builders of mach"
 #: What the builders run: in every lock, so that an override can build from source as well.
@@ -193,37 +194,6 @@ class _Run:
             passed_over=pin.passed_over,
             fallback=pin.fallback,
         )
-
-
-#: Existing pins: (system, X.Y) -> project -> (version, provider); ``("", "")`` is for every target.
-Preferences = Mapping[tuple[str, str], Mapping[str, tuple[str, str]]]
-
-
-def preferences_of(lock: Lock, leave_out: Container[str] = (), *, near: bool = False) -> Preferences:
-    """Return the pins of *lock* as preferences.
-
-    :param leave_out: normalised projects whose pins are not kept.
-    :param near: for targets that the lock does not have as well: its first target's pins.
-    """
-    answer = {
-        (target.system, _series(target.python)): {
-            pin.name: (pin.version, pin.provider) for pin in target.pins if pin.name not in leave_out
-        }
-        for target in lock.targets
-    }
-    if near and lock.targets:
-        answer["", ""] = next(iter(answer.values()))
-    return answer
-
-
-def preferences_for(preferences: Preferences | None, target: Target) -> Mapping[str, tuple[str, str]]:
-    """Return the existing pins for one target."""
-    found = preferences or {}
-    return {**found.get(("", ""), {}), **found.get((target.system, _series(target.python)), {})}
-
-
-def _series(python: str) -> str:
-    return python.rpartition(".")[0]
 
 
 def _name(target: Target) -> str:

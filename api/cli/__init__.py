@@ -85,17 +85,22 @@ def _run(console: Console) -> int:
 def _call(console: Console) -> int:
     import click
 
-    from resolver.errors import EXIT_BUG, EXIT_CODES, MachError
+    from resolver.errors import EXIT_BUG, EXIT_CODES, InputError, MachError
 
     from .commands import ReaderGone, cli
 
     try:
         try:
             code = cli.main(prog_name="mach", standalone_mode=False)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
         except click.ClickException as error:
             raise _usage_error(error) from error
         # click hands back what a command returns, and the code of --help and --version
         return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return EXIT_CODES[InputError]
     except click.exceptions.Abort as error:  # click's name for Ctrl-C
         raise KeyboardInterrupt from error
     except MachError as error:

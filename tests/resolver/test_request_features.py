@@ -3,7 +3,8 @@
 import pytest
 
 from resolver.errors import InputError
-from resolver.locking import make_lock, preferences_of
+from resolver.locking import make_lock
+from resolver.preferences import preferences_of
 from resolver.requirement import parse_override
 from tests.resolver.test_locking import ask, pins, refusal
 from tests.support.memory import MemoryCatalog
