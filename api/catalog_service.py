@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from .notices import Notices
 if TYPE_CHECKING:
     from crawler.settings import IndexSettings
 
-__all__ = ["Crawled", "crawl_projects", "export_lock_facts"]
+__all__ = ["Crawled", "crawl_changes", "crawl_projects", "export_lock_facts"]
 
 #: Pages that are held in memory before they are published as one generation.
 _BATCH = 100
@@ -49,6 +49,7 @@ def crawl_projects(
     sdists: bool,
     connections: int = 4,
     per_second: float = 5.0,
+    serials: Mapping[NormalizedName, int] | None = None,
 ) -> Crawled:
     """Fetch pages and metadata of *projects* politely and publish them in batches.
 
@@ -57,6 +58,7 @@ def crawl_projects(
 
     :param newest: how many of each project's newest versions; None for all.
     :param sdists: whether the metadata of sdists is fetched as well.
+    :param serials: what pages must have reached; an older one is stale.
     """
     from crawler.bulk import crawl
     from crawler.client import Client, Manners
@@ -84,7 +86,8 @@ def crawl_projects(
                     PageRequest(
                         index=index,
                         project=project,
-                        last_serial=fresh[project].last_serial if project in fresh else None,
+                        last_serial=(serials or {}).get(project)
+                        or (fresh[project].last_serial if project in fresh else None),
                     )
                     for project in batch
                 ]
@@ -99,6 +102,56 @@ def crawl_projects(
                     break
             absent += len(batch)
     return Crawled(pages=pages, absent=absent, metadata=metadata, generation=handle.generation(), errors=tuple(errors))
+
+
+def crawl_changes(
+    handle: CatalogHandle,
+    settings: IndexSettings,
+    notices: Notices,
+    *,
+    newest: int | None,
+    sdists: bool,
+    connections: int = 4,
+    per_second: float = 5.0,
+) -> Crawled:
+    """Fetch what changed, since the last time, of the projects that the catalog knows, by the index's serials.
+
+    :raises Unavailable: ``index-without-serials`` where an index does not tell them.
+    """
+    from crawler.bulk import fetch_root
+    from crawler.client import Client, Manners
+    from db.writer import note_serial
+
+    done = Crawled(pages=0, absent=0, metadata=0, generation=handle.generation(), errors=())
+    for index in settings.indexes:
+        known = handle.reader().projects(index)
+        with Client(settings, Manners.polite(connections=connections, per_second=per_second)) as client:
+            root = fetch_root(client, index)
+        since = handle.last_serial(index)
+        # a project that is listed no longer is asked for as well: it may be gone
+        changed = [p for p in known if p not in root.serials or since is None or root.serials[p] > since]
+        notices.note(f"{len(changed)} of {len(known)} known projects changed on {index}")
+        one = crawl_projects(
+            handle,
+            replace(settings, indexes=(index,)),
+            changed,
+            notices,
+            newest=newest,
+            sdists=sdists,
+            connections=connections,
+            per_second=per_second,
+            serials=root.serials,
+        )
+        if not one.errors:
+            note_serial(handle, index, root.serial)
+        done = Crawled(
+            pages=done.pages + one.pages,
+            absent=done.absent + one.absent,
+            metadata=done.metadata + one.metadata,
+            generation=one.generation,
+            errors=(*done.errors, *one.errors),
+        )
+    return done
 
 
 def _files_with_metadata(

@@ -19,7 +19,7 @@ from .fill import FillResult, MetadataRequest, PageRequest, Progress, Request, f
 from .metadata import version_in_name
 from .simple_index import JSON_TYPES, read_serial
 
-__all__ = ["RootPage", "changed_projects", "crawl", "fetch_root"]
+__all__ = ["RootPage", "crawl", "fetch_root"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +31,6 @@ class RootPage:
     """Of the whole index: the cursor for the next crawl."""
     serials: Mapping[NormalizedName, int]
     """Of each project that the index lists; a page below its serial here is stale."""
-
-    def since(self, serial: int) -> tuple[NormalizedName, ...]:
-        """Return the projects that changed after *serial*, sorted by name.
-
-        Projects that the index lists no longer are not among them: compare :attr:`serials`.
-        """
-        return tuple(sorted(name for name, changed in self.serials.items() if changed > serial))
 
 
 def fetch_root(client: Client, index: str) -> RootPage:
@@ -86,17 +79,6 @@ def fetch_root(client: Client, index: str) -> RootPage:
     if serial is None:
         raise without
     return RootPage(index=index, serial=serial, serials=serials)
-
-
-def changed_projects(client: Client, index: str, since_serial: int) -> tuple[PageRequest, ...]:
-    """Return requests for the pages that changed after *since_serial*, each with the serial it must have reached.
-
-    :raises Unavailable: as :func:`fetch_root`.
-    """
-    root = fetch_root(client, index)
-    return tuple(
-        PageRequest(index=index, project=name, last_serial=root.serials[name]) for name in root.since(since_serial)
-    )
 
 
 def crawl(

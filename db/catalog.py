@@ -112,6 +112,15 @@ class Reader:
             raise corrupt(self._handle.location, f"the page of {project} is that of {page.project}")
         return page
 
+    def projects(self, index: str) -> list[NormalizedName]:
+        """Return the names of all projects that this generation knows on *index*, absent ones included, sorted."""
+        rows = self._handle.connection.rows(
+            "SELECT p.name FROM project p JOIN index_url i ON i.id = p.index_id WHERE i.text = ? AND EXISTS"
+            " (SELECT 1 FROM project_state s WHERE s.project_id = p.id AND s.generation <= ?)",
+            (index, self.generation),
+        )
+        return sorted(row[0] for row in rows)
+
     def names_like(self, index: str, project: str) -> list[str]:
         """Return names of projects that *index* has and that may be meant by *project*, sorted: for typing errors.
 

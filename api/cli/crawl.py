@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from .console import Console
@@ -11,6 +13,7 @@ from .options import catalog_options, output_options
 @click.command(epilog="Example: mach crawl numpy pandas --newest 5")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("-r", "--requirement", "files", multiple=True, metavar="FILE", help="Crawl the projects that it names.")
+@click.option("--changed", is_flag=True, help="What changed of all projects that the catalog knows, by serials.")
 @click.option("--newest", type=click.IntRange(min=1), metavar="N", help="Only the N newest versions' metadata.")
 @click.option("--sdists", is_flag=True, help="The metadata of sdists as well; each takes a whole download.")
 @click.option(
@@ -26,6 +29,7 @@ from .options import catalog_options, output_options
 def crawl(
     names: tuple[str, ...],
     files: tuple[str, ...],
+    changed: bool,
     newest: int | None,
     sdists: bool,
     connections: int,
@@ -39,7 +43,7 @@ def crawl(
 
     A crawl that is interrupted keeps what it has published; the next one goes on from there.
     """
-    from api.catalog_service import crawl_projects
+    from api.catalog_service import crawl_changes, crawl_projects
     from crawler.settings import read_index_settings
     from db.catalog import open_catalog
     from resolver.errors import InputError
@@ -54,16 +58,16 @@ def crawl(
         raise InputError("invalid-name", str(error), hint="name projects, not requirements") from error
     for file in files:
         projects += [r.project for r in parse_requirements_file(file, make_reader()).requirements]
-    if not projects:
-        raise click.UsageError("name projects, or a file with -r")
+    if bool(projects) == changed:
+        raise click.UsageError("name projects, or a file with -r, or give --changed")
     settings = read_index_settings(index_url=index_url, extra_index_urls=extra_index_urls or None)
     console = Console.current()
     with open_catalog(db) as handle:
-        done = crawl_projects(
+        crawl_now = crawl_changes if changed else partial(crawl_projects, projects=projects)
+        done = crawl_now(
             handle,
             settings,
-            projects,
-            console.notices(),
+            notices=console.notices(),
             newest=newest,
             sdists=sdists,
             connections=connections,

@@ -55,6 +55,20 @@ def test_a_crawl_takes_names_of_projects(machine: Machine, words: tuple[str, ...
     machine.mach("crawl", *words, code=2)
 
 
+def test_what_changed_is_crawled_by_serials(machine: Machine, fake_index: FakeIndex) -> None:
+    for name in ("one", "two"):
+        fake_index.add(make_wheel(name, "1.0"))
+    crawl = ("crawl", "--index-url", fake_index.url, *FAST)
+    machine.mach(*crawl, "one", "two")
+    assert machine.mach(*crawl, "--changed", "--json").json["pages"] == 2, "nothing was followed so far"
+    assert machine.mach(*crawl, "--changed", "--json").json["pages"] == 0
+    fake_index.add(make_wheel("two", "2.0"))
+    fake_index.add(make_wheel("not-asked-for", "1.0"))
+    done = machine.mach(*crawl, "--changed", "--json")
+    assert (done.json["pages"], done.json["metadata"]) == (1, 1)
+    assert "1 of 2 known projects changed" in done.stderr
+
+
 def test_status_snapshots_pin_and_verify(machine: Machine) -> None:
     empty = machine.mach("db", "status", "--json").json
     assert (empty["projects"], empty["generation"]) == (0, 0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from crawler.bulk import changed_projects, crawl, fetch_root
+from crawler.bulk import crawl, fetch_root
 from crawler.client import Client
 from crawler.fill import PageRequest
-from db.facts import MetadataFact, PageFact
+from db.facts import MetadataFact
 from resolver.errors import Unavailable
 from resolver.names import normalize_project
 from tests.support.dists import make_sdist, make_wheel
@@ -72,18 +74,17 @@ def test_serials_tell_what_changed(client: Client, stocked: FakeIndex):
     root = fetch_root(client, stocked.url)
     assert root.serial == stocked.serial
     assert set(root.serials) == {"a", "b"}
-    assert changed_projects(client, stocked.url, root.serial) == ()
     stocked.add(make_wheel("b", "2.0"))
-    [changed] = changed_projects(client, stocked.url, root.serial)
-    assert (changed.project, changed.last_serial) == ("b", stocked.serial)
-    found = crawl([changed], client=client)
-    assert [len(f.files) for f in found.facts if isinstance(f, PageFact)] == [2]
+    later = fetch_root(client, stocked.url)
+    assert {name for name, serial in later.serials.items() if serial > root.serial} == {"b"}
+    assert later.serial == later.serials["b"] == stocked.serial
 
 
 def test_a_page_behind_the_root_is_stale(client: Client, stocked: FakeIndex):
     stocked.freeze("a")
     stocked.add(make_wheel("a", "11.0"))
-    found = crawl(changed_projects(client, stocked.url, 0), client=client)
+    root = fetch_root(client, stocked.url)
+    found = crawl([replace(page(stocked), last_serial=root.serials["a"])], client=client)
     assert [error.code for error in found.errors.values()] == ["index-stale"]
 
 
