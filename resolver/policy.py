@@ -169,7 +169,7 @@ def parse_providers(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
         listed = tuple(dict.fromkeys(p.strip() for p in values.split(",") if p.strip()))
         if not listed:
             raise InputError(
-                "invalid-providers", f"{text!r} names no provider", hint=f"the providers are {', '.join(PROVIDERS)}"
+                "invalid-providers", f"{text!r} names no provider", hint=f"use {', '.join(BUILT_PROVIDERS)}"
             )
         for provider in listed:
             if provider in BUILT_PROVIDERS:
@@ -185,7 +185,7 @@ def parse_providers(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
                 "unknown-provider",
                 f"{provider!r} is not a provider",
                 context=[f"in {text!r}"],
-                hint=f"the providers are {', '.join(PROVIDERS)}",
+                hint=f"use {', '.join(BUILT_PROVIDERS)}; NAME=LIST is for one project",
             )
         answer[key] = listed
     return answer

@@ -92,15 +92,13 @@ def _call(console: Console) -> int:
     try:
         try:
             code = cli.main(prog_name="mach", standalone_mode=False)
-        except click.exceptions.NoArgsIsHelpError:
-            raise
+        except click.exceptions.NoArgsIsHelpError as error:  # `mach` and `mach db` alone
+            console.line(error.format_message())
+            return EXIT_CODES[InputError]
         except click.ClickException as error:
             raise _usage_error(error) from error
         # click hands back what a command returns, and the code of --help and --version
         return code if isinstance(code, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return EXIT_CODES[InputError]
     except click.exceptions.Abort as error:  # click's name for Ctrl-C
         raise KeyboardInterrupt from error
     except MachError as error:

@@ -49,6 +49,13 @@ def test_a_wrong_use_is_said_on_stderr(machine: Machine, words: str) -> None:
     assert told.stderr
 
 
+@pytest.mark.parametrize("command", ["", "db", "config"])
+def test_a_command_that_takes_another_one_shows_its_help(machine: Machine, command: str) -> None:
+    told = machine.mach(*command.split(), code=2)
+    assert told.stdout == ""
+    assert told.stderr == machine.mach(*command.split(), "--help").stdout
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_name_mach(machine: Machine, shell: str) -> None:
     script = machine.mach("completion", shell).stdout
