@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from db.catalog import Reader, open_catalog
-from resolver.errors import NoSolution, printable
+from resolver.errors import DataError, NoSolution, printable
 from resolver.lock import Lock, LockTarget
 from resolver.lock_request import request_from_json
 from resolver.locking import Locking, make_lock
@@ -74,7 +74,10 @@ def why_not(lock: Lock, target: LockTarget, requirement: Requirement, db: str | 
         filling = Filling(
             handle=handle, settings=_nothing_is_fetched, notices=notices, offline=True, generation=generation
         )
-        outcome = filling.run(attempt)
+        try:
+            outcome = filling.run(attempt)
+        except DataError as error:
+            raise _not_told(error) from error
         reason = outcome.failure
         if reason is not None:
             reason = name_nearest(reason, handle.reader(generation), request.indexes)
@@ -91,6 +94,21 @@ def why_not(lock: Lock, target: LockTarget, requirement: Requirement, db: str | 
         passed_over=None if locked is None else locked.passed_over,
         reason=reason,
         changes={name: (before.get(name), after.get(name)) for name in changed},
+    )
+
+
+def _not_told(error: DataError) -> DataError:
+    """Return *error* with the next step for a command that never fetches, where facts are missing."""
+    if error.code != "not-covered":
+        return error
+    details: Mapping[str, Any] = error.details
+    names = " ".join(sorted({fact["project"] for fact in (*details["pages"], *details["metadata"])})[:8])
+    return DataError(
+        "not-covered",
+        error.message,
+        context=error.context,
+        hint=f"this command fetches nothing; `mach crawl {names}` gets what is missing",
+        details=error.details,
     )
 
 

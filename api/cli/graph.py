@@ -78,8 +78,8 @@ def why(requirement: str, lock_file: str, system: str | None, db: str | None, as
             raise InputError(
                 refusal.code,
                 refusal.message,
-                context=[f"why not cannot be told: {error.message}"],
-                hint=refusal.hint,
+                context=[f"why not cannot be told: {error.message}", *error.context],
+                hint=f"{error.hint}; {refusal.hint}" if error.hint else refusal.hint,
                 details=refusal.details,
             ) from error
         raise

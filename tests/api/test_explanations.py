@@ -56,6 +56,9 @@ def test_why_not_without_facts(locked: Machine) -> None:
     told = locked.mach("why", "never-heard-of", code=2).stderr
     assert "error[not-in-lock]" in told
     assert "why not cannot be told" in told
+    assert "missing: the page of never-heard-of" in told
+    assert "`mach crawl never-heard-of` gets what is missing" in told
+    assert "--offline" not in told
 
 
 def test_diff(locked: Machine) -> None:
