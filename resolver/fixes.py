@@ -112,7 +112,7 @@ class _Search:
     def _all(self) -> Iterator[Fix | None]:
         relaxed = set()
         for demand in self._trouble.core:
-            fix = self._relax(demand)
+            fix = self._relax(demand) or self._without_extras(demand)
             if fix is not None:
                 relaxed.add(demand)
             yield fix
@@ -171,6 +171,13 @@ class _Search:
             if found is not None:
                 return self._change(demand, replace(stated, specifier=new), found)
         return self._change(demand, replace(stated, specifier=SpecifierSet()), versions)
+
+    def _without_extras(self, demand: Demand) -> Fix | None:
+        stated = self._find(demand)
+        if stated is None or not stated.extras:
+            return None
+        versions = self._solve(self._with(demand, lambda requirement: replace(requirement, extras=())))
+        return None if versions is None else self._change(demand, replace(stated, extras=()), versions)
 
     def _stating(self, demand: Demand, specifier: SpecifierSet) -> Request:
         """Return the request with another specifier in *demand*."""

@@ -66,6 +66,13 @@ def test_a_requirement_is_relaxed_as_little_as_works():
     assert "this works: b<4 instead of b<2" in str(refusal(ask("a", "b<2"), far))
 
 
+def test_an_extra_that_cannot_be_had_is_done_without():
+    catalog = MemoryCatalog({"a": {"1": ["b>=2; extra == 'x'"]}, "b": {"1": []}})
+    error = refusal(ask("a[x]"), catalog)
+    assert "this works: a instead of a[x] (requirements.txt:1), which takes a 1" in error.context
+    assert "this works" not in str(refusal(ask("a[x]", "b>=2"), catalog))
+
+
 def test_a_constraint_is_named_as_such_and_relaxed():
     catalog = MemoryCatalog({"a": {"1": ["b>=2"]}, "b": {"1.0": [], "2.0": []}})
     error = refusal(ask("a", constraints=["b<2"]), catalog)
