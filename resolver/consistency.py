@@ -9,7 +9,7 @@ never limited to the newest versions: that gave wrong answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from .bridge import Domain
 from .candidates import Candidate, Pool
@@ -25,10 +25,11 @@ class Consistency:
     """Live versions of the projects that every solution has.
 
     What a candidate requires takes part where the run has asked for it, or may still ask:
-    at most *budget* more files' metadata, those of the projects in *first* before others; where
-    *versions* is given, none of sdists (each is a download of the whole file, or a build) and none
-    of a project of which more than *versions* are unasked. A dependency that is not asked for
-    counts as live and unconstraining, which is sound.
+    at most *budget* more files' metadata, those of the projects in *first* before others. Where
+    *versions* is given, it asks for none of sdists (each is a download of the whole file, or a
+    build), and for more than the most preferred version only of projects near the conflict of
+    which at most *versions* are unasked. A dependency that is not asked for counts as live and
+    unconstraining, which is sound.
 
     :ivar domains: project -> provider -> mask of live ranks.
     :ivar dead: candidate -> the edge that has no live version.
@@ -50,6 +51,7 @@ class Consistency:
         self._budget = budget
         self._versions = versions
         self._first = list(first)
+        self._near = set(self._first)
         self.domains: dict[NormalizedName, dict[str, int]] = {}
         self.dead: dict[Candidate, Edge] = {}
         self.demands: dict[NormalizedName, dict[tuple[str, str], Edge]] = {}
@@ -168,39 +170,49 @@ class Consistency:
         order = pool.ordered(mask, self._supply.yanked(pool), None)
         return [self._supply.candidate(pool, r, p, extra) for r, p in order if domain[p] >> r & 1]
 
-    def _askable(self, candidates: Iterable[Candidate]) -> set[Candidate]:
-        """Return those of one project's *candidates* whose metadata may be asked for, apart from the budget."""
-        unasked = {candidate for candidate in candidates if not self._supply.knows_edges(candidate)}
-        if self._versions is None:
-            return unasked
-        if len(unasked) > self._versions:
-            return set()
-        return {candidate for candidate in unasked if candidate.provider != "sdist"}
+    def _ask(self, candidates: Sequence[Candidate]) -> None:
+        """Ask what one node's *candidates* require, as far as the bounds go."""
+        unasked = [candidate for candidate in candidates if not self._supply.knows_edges(candidate)]
+        if self._versions is not None:
+            unasked = [candidate for candidate in unasked if candidate.provider != "sdist"]
+            if unasked[:1] == candidates[:1]:
+                # the most preferred one shows whether the project has to do with the conflict at all
+                self._ask_now(unasked[:1])
+            if not unasked or len(unasked) > self._versions or not self._is_near(candidates):
+                return
+        self._ask_now(unasked)
 
-    def _known_edges(self, candidate: Candidate, askable: set[Candidate]) -> list[Edge] | None:
-        if not self._supply.knows_edges(candidate):
-            if candidate not in askable or self._budget <= 0:
-                return None
-            self._budget -= 1
-        return self._supply.edges_of(candidate)
+    def _ask_now(self, candidates: Iterable[Candidate]) -> None:
+        for candidate in candidates:
+            if self._budget > 0 and not self._supply.knows_edges(candidate):
+                self._budget -= 1
+                self._supply.edges_of(candidate)
+
+    def _is_near(self, candidates: Sequence[Candidate]) -> bool:
+        """Return whether a project is of the conflict, has lost a version, or is known to require such a project."""
+        if candidates[0].project in self._near:
+            return True
+        known = (self._supply.edges_of(c) for c in candidates if self._supply.knows_edges(c))
+        return any(edge.project in self._near for edges in known for edge in edges)
 
     def _revise(self, key: str) -> None:
         project, extra = self._mandatory[key]
         live: list[list[Edge] | None] = []
         targets: set[NormalizedName] = set()
         candidates = self._candidates(project, extra)
-        askable = self._askable(candidates)
+        self._ask(candidates)
         for candidate in candidates:
-            edges = self._known_edges(candidate, askable)
-            if edges is None:
+            if not self._supply.knows_edges(candidate):
                 live.append(None)
                 continue
+            edges = self._supply.edges_of(candidate)
             targets.update(edge.project for edge in edges)
             blocked = next((edge for edge in edges if not self._is_live(edge)), None)
             if blocked is None:
                 live.append(edges)
                 continue
             self.dead[candidate] = blocked
+            self._near.add(project)
             domain = self.domains[project]
             domain[candidate.provider] &= ~(1 << candidate.rank)
             self._changed.add(project)

@@ -72,8 +72,8 @@ class Policy:
     """Candidates of one project that a pin may turn away before it counts as decided too early."""
     consistency_facts: int = 1000
     """Files whose metadata arc consistency may ask for beyond what the search has asked for."""
-    consistency_versions: int = 150
-    """Of a project with more versions than this that were not asked for, the first consistency asks for none:
+    consistency_versions: int = 50
+    """Of a project with more versions than this that were not asked for, the first consistency asks for one:
     those of boto3 and botocore alone would be 3,000 files."""
 
     @classmethod
