@@ -85,12 +85,14 @@ def lock_request(
     upgrade: Upgrade | None = None,
     near: Lock | None = None,
     nixpkgs: Nixpkgs | None = None,
+    statistics: Statistics | None = None,
 ) -> Locked:
     """Return a lock for what was asked.
 
     An *old* lock that satisfies the request is returned as it is, without a catalog;
     else its pins are preferences, so that little moves; so are those of *near*, for every target.
 
+    :param statistics: counted up, also where there is no answer; by default a new value.
     :raises NoSolution: with the reason.
     :raises DataError: ``not-covered`` and what is wrong with a catalog.
     :raises Unavailable: where an index or a database cannot be used.
@@ -115,6 +117,7 @@ def lock_request(
             offline=_offline(catalog),
             max_age=catalog.max_age,
             generation=generation,
+            statistics=Statistics() if statistics is None else statistics,
         )
         stack.callback(filling.close)
         upgrade = upgrade or Upgrade()
@@ -142,12 +145,12 @@ def lock_request(
             # its own pins as preferences: so that the facts in the lock are those that anyone
             # who has the lock reads, whatever lock came before it
             outcome = resolve(preferences_of(outcome.lock))
+        filling.statistics.pages = len(outcome.reading.pages_asked())
+        filling.statistics.metadata = len(outcome.reading.metadata_asked())
         if outcome.failure is not None:
             from .spelling import name_nearest
 
             raise name_nearest(outcome.failure, handle.reader(generation), request.indexes)
-    filling.statistics.pages = len(outcome.reading.pages_asked())
-    filling.statistics.metadata = len(outcome.reading.metadata_asked())
     assert outcome.lock is not None, "a run without needs and failure has a lock"
     for warning in outcome.warnings:
         notices.warn(warning)

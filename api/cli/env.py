@@ -10,7 +10,7 @@ import click
 from .asking import Asking, asking_options
 from .console import Console
 from .files import unwritable, write_text
-from .locks import note_result
+from .locks import lock_asked, note_result
 from .options import LOCK_NAME, catalog_options, output_options, read_lock_file
 
 
@@ -24,19 +24,12 @@ def env(folder: Path, **values: Any) -> None:
 
     A mach.lock that is in DIR already is kept where it satisfies the request.
     """
-    from api.service import lock_request, render_folder
+    from api.service import render_folder
 
     asking = Asking.take(values, folder=folder)
     asking.note_choices()
     console = Console.current()
-    locked = lock_request(
-        asking.asked,
-        asking.catalog,
-        console.notices(),
-        old=read_lock_file(folder / LOCK_NAME),
-        near=asking.near,
-        nixpkgs=asking.nixpkgs,
-    )
+    locked = lock_asked(asking, read_lock_file(folder / LOCK_NAME))
     note_result(locked)
     texts = {LOCK_NAME: locked.text, **render_folder(locked.lock), **asking.asked.to_files()}
     try:

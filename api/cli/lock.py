@@ -31,11 +31,11 @@ def lock(
     output: str | None, check: bool, upgrade: bool, upgrades: tuple[str, ...], as_json: bool, **values: Any
 ) -> None:
     """Resolve requirements and write mach.lock; the pins of an existing lock are kept where they fit."""
-    from api.service import Upgrade, lock_request, problems_of
+    from api.service import Upgrade, problems_of
     from resolver.errors import InputError, LockOutdated
     from resolver.names import normalize_project
 
-    from .locks import note_result
+    from .locks import lock_asked, note_result
 
     asking = Asking.take(values, folder=None if output in (None, "-") else Path(output).parent)
     path = Path(output) if output is not None else asking.lock_path
@@ -66,15 +66,7 @@ def lock(
     pinned = set() if old is None else {pin.name for target in old.targets for pin in target.pins}
     for name in sorted(projects - pinned):
         console.warn(f"--upgrade-package {name} changes nothing: {path} does not pin it")
-    locked = lock_request(
-        asking.asked,
-        asking.catalog,
-        console.notices(),
-        old=old,
-        upgrade=Upgrade(everything=upgrade, projects=projects),
-        near=asking.near,
-        nixpkgs=asking.nixpkgs,
-    )
+    locked = lock_asked(asking, old, Upgrade(everything=upgrade, projects=projects))
     text = locked.text
     wanted = output == "-" or old is None or text != path.read_text(encoding="utf-8")
     if wanted:

@@ -14,9 +14,10 @@ from .console import Console
 from .options import read_lock_file, read_lock_or_refuse
 
 if TYPE_CHECKING:
-    from api.service import Locked
+    from api.service import Locked, Upgrade
+    from resolver.lock import Lock
 
-__all__ = ["lock_for"]
+__all__ = ["lock_asked", "lock_for", "note_result"]
 
 
 def lock_for(lock_file: str | None, values: dict[str, Any]) -> Locked:
@@ -24,7 +25,7 @@ def lock_for(lock_file: str | None, values: dict[str, Any]) -> Locked:
 
     :raises click.UsageError: where both are given.
     """
-    from api.service import Locked, lock_request
+    from api.service import Locked
 
     if lock_file is not None:
         _refuse_asking()
@@ -33,19 +34,36 @@ def lock_for(lock_file: str | None, values: dict[str, Any]) -> Locked:
     asking.note_choices()
     # a lock lies beside a file; one in the current folder has nothing to do with arguments
     old = read_lock_file(asking.lock_path) if asking.files else None
-    locked = lock_request(
-        asked=asking.asked,
-        catalog=asking.catalog,
-        notices=Console.current().notices(),
-        old=old,
-        near=asking.near,
-        nixpkgs=asking.nixpkgs,
-    )
+    locked = lock_asked(asking, old)
     console = Console.current()
     if locked.reused:
         console.note(f"using {asking.lock_path}, which satisfies the request")
     note_result(locked)
     return replace(locked, folder=str(asking.lock_path.parent))
+
+
+def lock_asked(asking: Asking, old: Lock | None, upgrade: Upgrade | None = None) -> Locked:
+    """Return the lock of a request, and tell what its resolution did where ``--stats`` asks: without an answer, too."""
+    from api.service import lock_request
+    from resolver.statistics import Statistics
+
+    console = Console.current()
+    statistics = Statistics()
+    try:
+        return lock_request(
+            asking.asked,
+            asking.catalog,
+            console.notices(),
+            old=old,
+            upgrade=upgrade,
+            near=asking.near,
+            nixpkgs=asking.nixpkgs,
+            statistics=statistics,
+        )
+    finally:
+        if console.show_stats:
+            for name, value in statistics.to_json().items():
+                console.line(f"{name.replace('_', ' '):<20} {value}")
 
 
 def _refuse_asking() -> None:
@@ -72,8 +90,5 @@ def note_result(locked: Locked) -> None:
                 console.detail(
                     f"{pin.name} {pin.version} ({pin.provider}): the provider order passed over {pin.passed_over}"
                 )
-    if console.show_stats:
-        for name, value in locked.statistics.to_json().items():
-            console.line(f"{name.replace('_', ' '):<20} {value}")
     if locked.lock.nixpkgs is None:
         console.note("nixpkgs is not pinned: the expression takes the user's <nixpkgs>; pin it with --nixpkgs")

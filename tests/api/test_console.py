@@ -94,6 +94,16 @@ def test_verbose_tells_details(machine: Machine) -> None:
     assert "find-links" not in plain
 
 
+def test_stats_tell_what_the_resolution_did_with_and_without_an_answer(machine: Machine) -> None:
+    solved = machine.mach("lock", "idna", "--stats").stderr
+    refused = machine.mach("lock", "idna<3", "idna>=3", "--stats", code=1).stderr
+    for told in (solved, refused):
+        assert re.search(r"^pages +[1-9]", told, re.MULTILINE)
+        assert re.search(r"^seconds resolving +[0-9]", told, re.MULTILINE)
+    assert re.search(r"^rounds +[1-9]", solved, re.MULTILINE)
+    assert "rounds" not in machine.mach("lock", "idna").stderr
+
+
 def test_json_is_one_document_on_stdout_for_answers_and_errors(machine: Machine) -> None:
     assert machine.mach("lock", "idna", "--json").json["lock"] == "mach.lock"
     failed = machine.mach("lock", "nobody-has-this", "--json", code=1)
