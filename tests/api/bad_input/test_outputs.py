@@ -29,7 +29,8 @@ def run(
     done = subprocess.run(
         [sys.executable, "-m", "api.cli", *words],
         cwd=machine.home,
-        env={**machine.env(), "PYTHONPATH": str(ROOT)},
+        # Python 3.11 keeps a half-written .pyc where a file's size is limited
+        env={**machine.env(), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
         preexec_fn=before,
         timeout=120,
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **streams},  # type: ignore[call-overload]
