@@ -99,7 +99,10 @@ def _call(console: Console) -> int:
             raise _usage_error(error) from error
         # click hands back what a command returns, and the code of --help and --version
         return code if isinstance(code, int) else 0
-    except click.exceptions.Abort as error:  # click's name for Ctrl-C
+    except click.exceptions.Abort as error:  # click's name for Ctrl-C, and for the end of any input
+        if isinstance(error.__cause__, EOFError):
+            console.bug(error.__cause__)
+            return EXIT_BUG
         raise KeyboardInterrupt from error
     except MachError as error:
         console.error(error)

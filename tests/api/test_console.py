@@ -149,3 +149,13 @@ def test_a_terminal_gets_a_progress_bar_unless_it_is_unwanted(machine: Machine, 
     (tmp_path / "other").mkdir()
     other = Machine(home=tmp_path / "other", index_url=machine.index_url)
     assert "fetching" not in on_terminal(other, "crawl", "idna", "certifi", "--rate", "20", "--no-progress")
+
+
+def test_byte_code_that_was_cut_off_is_not_told_as_ctrl_c(machine: Machine, tmp_path: Path) -> None:
+    environ = {"PYTHONPYCACHEPREFIX": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": ""}
+    machine.process("export", code=2, **environ)
+    (written,) = (tmp_path / "cache").rglob("resolver/**/export.*.pyc")
+    written.write_bytes(written.read_bytes()[:20])
+    told = machine.process("export", code=70, **environ).stderr
+    assert "error[bug]: EOFError" in told
+    assert "interrupted" not in told
