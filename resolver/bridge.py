@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from resolvelib import AbstractProvider, BaseReporter, ResolutionTooDeep
@@ -85,10 +85,6 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
         # the user's projects before others, but not in the order of the lines: however a request is
         # written, it has the same answer
         self._asked = frozenset(edge.key for edge in supply.roots)
-
-    def is_later(self, project: NormalizedName, other: NormalizedName) -> bool:
-        """Return whether *project* was put off until after *other*: that it gives way then is as it should be."""
-        return self._late.get(project, 0) > self._late.get(other, 0)
 
     def identify(self, requirement_or_candidate: Edge | Candidate) -> str:
         """Return the node that a requirement asks for or a candidate stands for."""
@@ -215,6 +211,8 @@ class Watch(BaseReporter[Edge, Candidate, str]):
     :param most_conflicts: dead ends after which the search is stopped; None for no limit.
     :param most_rejections: rejections of candidates of one project by another one's pin after
         which the latter counts as decided too early; None for no limit.
+    :param put_off: (culprit, victim) pairs that were found before: where the culprit gives way to
+        the victim now, that is as it should be.
     """
 
     def __init__(
@@ -225,8 +223,10 @@ class Watch(BaseReporter[Edge, Candidate, str]):
         complete: bool,
         most_conflicts: int | None = None,
         most_rejections: int | None = None,
+        put_off: Collection[tuple[NormalizedName, NormalizedName]] = (),
     ) -> None:
         self._bridge = bridge
+        self._put_off = put_off
         self._statistics = statistics
         #: Whether backtracking is chronological.
         self.is_complete = complete
@@ -240,6 +240,8 @@ class Watch(BaseReporter[Edge, Candidate, str]):
         self.involved: dict[NormalizedName, None] = {}
         #: The project that was decided too early, once that is found.
         self.culprit: NormalizedName | None = None
+        #: The project that it turned away.
+        self.victim: NormalizedName | None = None
 
     def ending_round(self, index: int, state: Any) -> None:
         """Take over the state that the next round starts from.
@@ -282,12 +284,15 @@ class Watch(BaseReporter[Edge, Candidate, str]):
         return None
 
     def _count(self, project: NormalizedName, culprit: NormalizedName) -> None:
-        """Count that *culprit* was decided too early for *project*, unless *project* was put off to give way to it."""
-        if culprit == project or self._bridge.is_later(project, culprit):
+        """Count that *culprit* was decided too early for *project*.
+
+        :raises Restart: where it was too often.
+        """
+        if culprit == project or (project, culprit) in self._put_off:
             return
         self._pairs[project, culprit] += 1
         if self._most_rejections is not None and self._pairs[project, culprit] >= self._most_rejections:
-            self.culprit = culprit
+            self.culprit, self.victim = culprit, project
             self.involved.update(dict.fromkeys((project, culprit)))
             raise Restart
 

@@ -142,6 +142,8 @@ class Consistency:
     def _is_live(self, edge: Edge) -> bool:
         if edge.key == UNUSABLE:
             return False
+        if self._versions is not None and not self._supply.knows_pool(edge.project):
+            return True  # its page is not worth asking for: nothing says that every solution has the project
         domain = self._domain(edge.project)
         if domain is None:
             return True

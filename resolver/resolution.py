@@ -123,6 +123,7 @@ class _Search:
         self._policy = supply.policy
         self._domains: Mapping[NormalizedName, Domain] = {}
         self._late: dict[NormalizedName, int] = {}
+        self._put_off: set[tuple[NormalizedName, NormalizedName]] = set()
         self._consistencies = 0
         self._last: Any = None
 
@@ -137,6 +138,7 @@ class _Search:
                 complete=False,
                 most_conflicts=self._patience(),
                 most_rejections=None if last else self._policy.rejections,
+                put_off=self._put_off,
             )
             try:
                 return self._run(bridge, watch)
@@ -144,7 +146,8 @@ class _Search:
                 self._statistics.restarts += 1
                 if self._supply.reading.needs and not self._presume:
                     return None
-                if watch.culprit is not None:
+                if watch.culprit is not None and watch.victim is not None:
+                    self._put_off.add((watch.culprit, watch.victim))
                     # after everything that it turned away, and after what was put off before
                     self._late[watch.culprit] = 1 + max(self._late.values(), default=0)
                 if self._consistencies == 0 or watch.culprit is None:

@@ -202,6 +202,10 @@ class Supply:
             mask = self.mask(edge, pool)
         return bool(mask >> candidate.rank & 1)
 
+    def knows_pool(self, project: NormalizedName) -> bool:
+        """Return whether the page of *project* was asked for before."""
+        return project in self._pools
+
     def knows_edges(self, candidate: Candidate) -> bool:
         """Return whether what *candidate* requires was asked for before."""
         return candidate in self._edges
