@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Command", "Times", "machine", "measure", "plain_environment"]
+__all__ = ["FLOOR", "Command", "Times", "machine", "measure", "peak_memory", "plain_environment", "verdict"]
+
+#: What any Python program with mach's light dependencies pays: F in the aims.
+FLOOR = "import sqlite3, packaging, resolvelib, click"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,28 @@ def measure(commands: Sequence[Command], runs: int) -> dict[str, Times]:
     return {name: Times(tuple(values)) for name, values in found.items()}
 
 
+#: Runs a command from a small process: what a large one had in memory would count as its child's.
+_WAIT = """
+import os, sys
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, 1, 0)])
+_, status, usage = os.wait4(child, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def peak_memory(command: Command) -> float:
+    """Return the most that a process had in memory, in MiB.
+
+    :raises RuntimeError: where it fails.
+    """
+    small = [sys.executable, "-I", "-S", "-c", _WAIT, *command.arguments]
+    done = subprocess.run(small, env=dict(command.environment), capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{command.name} failed with {done.returncode}:\n{done.stderr[-3000:]}")
+    return int(done.stdout) / 1024  # Linux counts KiB
+
+
 def plain_environment() -> dict[str, str]:
     """Return this environment with this checkout's modules first, without what slows interpreters down.
 
@@ -84,3 +110,8 @@ def machine() -> str:
         names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
     return f"{model}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start"
+
+
+def verdict(value: float, aim: float, *, at_most: bool) -> str:
+    """Return in words whether *value* meets its aim."""
+    return "as aimed" if (value <= aim if at_most else value >= aim) else "not as aimed"
