@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,13 @@ from .options import read_lock_file, read_lock_or_refuse
 
 if TYPE_CHECKING:
     from api.service import Locked, Upgrade
-    from resolver.lock import Lock
+    from resolver.lock import Lock, LockTarget
 
 __all__ = ["lock_asked", "lock_for", "note_result"]
+
+
+#: Lines about providers that are shown of each target; ``-v`` shows all.
+_MOST_NOTES = 8
 
 
 def lock_for(lock_file: str | None, values: dict[str, Any]) -> Locked:
@@ -79,16 +84,26 @@ def _refuse_asking() -> None:
             )
 
 
+def _provider_notes(target: LockTarget) -> Iterator[str]:
+    """Tell where the order of providers decided a pin."""
+    for pin in target.pins:
+        if pin.fallback is not None:
+            yield f"{pin.name} {pin.version} ({pin.provider}) falls back {pin.fallback}"
+        if pin.passed_over is not None:
+            yield f"{pin.name} {pin.version} ({pin.provider}): the provider order passed over {pin.passed_over}"
+
+
 def note_result(locked: Locked) -> None:
     """Say on stderr what a lock holds and what about it the user may want to know."""
     console = Console.current()
     for target in locked.lock.targets:
         count = len(target.pins)
         console.note(f"{count} project{'s' if count != 1 else ''} for Python {target.python} on {target.system}")
-        for pin in target.pins:
-            if pin.passed_over is not None:
-                console.detail(
-                    f"{pin.name} {pin.version} ({pin.provider}): the provider order passed over {pin.passed_over}"
-                )
+        lines = list(_provider_notes(target))
+        most = len(lines) if console.verbosity > 0 else _MOST_NOTES
+        for line in lines[:most]:
+            console.note(f"  {line}")
+        if len(lines) > most:
+            console.note(f"  and {len(lines) - most} more; -v tells all")
     if locked.lock.nixpkgs is None:
         console.note("nixpkgs is not pinned: the expression takes the user's <nixpkgs>; pin it with --nixpkgs")

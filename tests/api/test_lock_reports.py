@@ -10,6 +10,8 @@ from packaging.pylock import Pylock
 from packaging.requirements import Requirement
 
 from tests.e2e.machines import Machine
+from tests.support.dists import make_sdist, make_wheel, wheel_from_installed
+from tests.support.index import FakeIndex
 from tests.support.world import World
 
 PLATFORMS = ("--platform", "x86_64-linux", "--platform", "aarch64-darwin")
@@ -81,3 +83,17 @@ def test_what_a_lock_does_not_have(locked: Machine) -> None:
     told = locked.mach("tree", "--platform", "aarch64-linux", code=2).stderr
     assert "error[not-in-lock]" in told
     assert "it has aarch64-darwin, x86_64-linux" in told
+
+
+def test_where_the_order_of_providers_decided_is_told(fake_index: FakeIndex, tmp_path: Path) -> None:
+    fake_index.add(make_wheel("app", "1.0", requires=["part>=2"]))
+    for name in ("part", "lone"):
+        fake_index.add(make_wheel(name, "1.0"))
+        fake_index.add(make_sdist(name, "2.0"))
+    for tool in ("installer", "pyproject-hooks", "setuptools"):
+        fake_index.add(wheel_from_installed(tool))
+    machine = Machine(home=tmp_path, index_url=fake_index.url)
+    told = machine.mach("lock", "app", "lone").stderr
+    assert "  lone 1.0 (wheel): the provider order passed over 2.0 (sdist)\n" in told
+    assert "  part 2.0 (sdist) falls back from wheel: " in told
+    assert "passed over" not in machine.mach("lock", "app", "lone", "-q").stderr
