@@ -20,16 +20,16 @@ def numbered(require) -> dict[str, list[str]]:
 
 
 def test_what_is_pinned_early_and_fits_no_recent_version_is_decided_last():
-    # selenium wants urllib3, newest; every botocore wants an old one; an ancient boto3 wants nothing
+    # app, as selenium, wants urllib3, newest; every botocore wants an old one; an ancient boto3 wants nothing
     releases = {
-        "selenium": {"1": ["urllib3[socks]>=1.26,<3"]},
+        "app": {"1": ["urllib3[socks]>=1.26,<3"]},
         "urllib3": {"1.26": {"extras": ["socks"]}, "2.0": {"extras": ["socks"]}},
         "boto3": {"0": []} | numbered(lambda n: f"botocore=={n}"),
         "botocore": numbered(lambda _: "urllib3<1.27"),
     }
-    pins, run = lock(releases, "selenium", "boto3")
-    assert pins == {"selenium": "1", "urllib3": "1.26", "boto3": str(NEWEST), "botocore": str(NEWEST)}
-    assert run.statistics.restarts == 1
+    pins, run = lock(releases, "app", "boto3")
+    assert pins == {"app": "1", "urllib3": "1.26", "boto3": str(NEWEST), "botocore": str(NEWEST)}
+    assert run.statistics.restarts > 0
     assert run.statistics.rounds < 60
 
 
