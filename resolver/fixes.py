@@ -254,7 +254,9 @@ class _Search:
                 replace(self._request, providers={**self._request.providers, project: DEFAULT_PROVIDERS}),
                 f"--providers {project}={','.join(DEFAULT_PROVIDERS)}",
             )
-        if self._blamed(reasons, "needs another Python") or self._blamed(reasons, "no wheel for Python"):
+        # where only an sdist that cannot be used is left, another Python may have a wheel
+        unusable = any(not step.on for step in self._trouble.steps)
+        if unusable or self._blamed(reasons, "needs another Python") or self._blamed(reasons, "no wheel for Python"):
             yield self._another_python()
         dated = [*self._blamed(reasons, "uploaded later"), *self._blamed(reasons, "the index tells no upload")]
         if dated and self._request.as_of:

@@ -119,6 +119,14 @@ def test_another_python_or_provider_or_prereleases_or_date():
     assert "this works: without --as-of 2017-07-14T02:40:00Z" in str(error)
 
 
+def test_another_python_where_this_one_needs_what_cannot_be_used():
+    releases = {"a": {"1": ["b; python_version < '3.12'"]}, "b": {"1": {"failure": "its metadata takes a build"}}}
+    error = refusal(ask("a"), MemoryCatalog(releases))
+    assert "this works: --python 3.12 instead of 3.11.9, which takes a 1" in error.context
+    releases["a"]["1"] = ["b"]
+    assert "this works" not in str(refusal(ask("a"), MemoryCatalog(releases)))
+
+
 def test_an_override_that_is_at_fault_is_named():
     catalog = MemoryCatalog({"a": {"1": ["b"]}, "c": {"1": ["b>=2"]}, "b": {"1": [], "2": []}})
     request = ask("a", "c", "b==1", overrides=(parse_override("c:b>=2,<3", "overrides.txt:1"),))
