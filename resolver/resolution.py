@@ -92,7 +92,8 @@ def solve(supply: Supply, statistics: Statistics, limits: Limits | None = None) 
     outcome = search.fast()
     if outcome is None and not supply.reading.needs:
         statistics.complete += 1
-        outcome = search.complete()
+        # a result that fails verification even now is no answer, and no proof of anything
+        outcome = search.complete() or Failure(gave_up=True, causes=(), supply=supply)
     return None if supply.reading.needs else outcome
 
 
