@@ -45,10 +45,26 @@ def fill_catalog(sets: Mapping[str, Sequence[str]], setting: Setting, folder: Pa
             outcome = _ask_uv(case, folder, relay)
             if outcome.code != "solved":
                 raise RuntimeError(f"uv has no answer to {case.name}: {outcome.message}")
-    with Recording(recorded, setting.index, relaying=False) as replay:
-        for case in cases[:-1]:
-            _fill(case, replace(setting, index=replay.index), folder, db, replay, recorded)
-        known.write_text(replay.index)
+    wanted: set[tuple[str, str]] = set()
+    while True:
+        with Recording(recorded, setting.index, relaying=False) as replay:
+            try:
+                for case in cases[:-1]:
+                    lock_with_mach(case.requirements, replace(setting, index=replay.index), db, prefer="newest")
+            except Unavailable as error:
+                new = _missing_wheels(replay) - wanted
+                wanted |= new
+                if not new or len(wanted) > _MOST_COVERED:
+                    raise RuntimeError(f"{case.name}: mach needs what uv did not ask for: {error}") from error
+            else:
+                known.write_text(replay.index)
+                break
+        # afresh: pages offer the metadata of a wheel only once it is recorded
+        for part in db.parent.glob(f"{db.name}*"):
+            part.unlink()
+        with Recording(recorded, setting.index, relaying=True, cert=settings.cert) as relay:
+            for project, version in sorted(new):  # asked for even where what it requires cannot be met
+                _ask_uv(_case("more", (f"{project}=={version}",), setting), folder, relay)
     recorded.close()
     return known.read_text()
 
@@ -74,21 +90,6 @@ def _ask_uv(case: Case, folder: Path, relay: Recording) -> Outcome:
     return run_uv(case, place, relay.index)
 
 
-def _fill(case: Case, setting: Setting, folder: Path, db: Path, replay: Recording, recorded: Recorded) -> None:
-    """Lock once; what mach needs beyond uv's search, uv is asked for by itself."""
-    wanted: set[tuple[str, str]] = set()
-    while True:
-        try:
-            lock_with_mach(case.requirements, setting, db, prefer="newest")
-        except Unavailable as error:
-            names = (path.rpartition("/")[2] for path in replay.missing if path.endswith(".whl"))
-            new = {identify(name) for name in names} - wanted
-            wanted |= new
-            if not new or len(wanted) > _MOST_COVERED:
-                raise RuntimeError(f"{case.name}: mach needs what uv did not ask for: {error}") from error
-        else:
-            return
-        real = read_index_settings()
-        with Recording(recorded, real.indexes[-1], relaying=True, cert=real.cert) as relay:
-            for project, version in sorted(new):  # asked for even where what it requires cannot be met
-                _ask_uv(replace(case, requirements=(f"{project}=={version}",)), folder, relay)
+def _missing_wheels(replay: Recording) -> set[tuple[str, str]]:
+    """Return project and version of the wheels that were asked for and are not recorded."""
+    return {identify(path.rpartition("/")[2]) for path in replay.missing if path.endswith(".whl")}

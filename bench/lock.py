@@ -161,15 +161,15 @@ def report(start: dict[str, Times], sets: Sequence[Measured]) -> str:
     for found in sets:
         uv, pip = found.uv.best, found.pip.best
         ratio = (found.mach.best - start[_F].best) / uv
-        rows = [_aim("(mach - F) / uv", ratio, 3, at_most=True), _aim("(mach - F) / uv", ratio, 1.5, at_most=True)]
+        ratios = [_aim("(mach - F) / uv", ratio, 3, at_most=True), _aim("(mach - F) / uv", ratio, 1.5, at_most=True)]
         if found.pins > 50:
-            rows.append(_aim("pip / mach", pip / found.mach.best, 10))
+            ratios.append(_aim("pip / mach", pip / found.mach.best, 10))
         else:
-            rows.append(f"pip / mach = {pip / found.mach.best:.1f}")
-        rows.append(_aim("resident / uv", found.resident.best / uv, 0.5, at_most=True))
-        rows.append(_aim("pip / resident", pip / found.resident.best, 50))
-        rows.append(_aim("memory in MiB", found.memory, 150, at_most=True))
-        lines += [f"{found.name}: {row}" for row in rows]
+            ratios.append(f"pip / mach = {pip / found.mach.best:.1f}")
+        ratios.append(_aim("resident / uv", found.resident.best / uv, 0.5, at_most=True))
+        ratios.append(_aim("pip / resident", pip / found.resident.best, 50))
+        ratios.append(_aim("memory in MiB", found.memory, 150, at_most=True))
+        lines += [f"{found.name}: {row}" for row in ratios]
     return "\n".join(lines)
 
 
