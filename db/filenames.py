@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
@@ -35,6 +36,7 @@ class Unusable:
     reason: str
 
 
+@lru_cache(maxsize=1 << 16)
 def classify(filename: str, project: NormalizedName) -> Candidate | Unusable:
     """Return what *filename* on the page of *project* is (PEP 427, 491, 625, 440).
 
