@@ -25,6 +25,8 @@ from .urls import describe_url
 
 __all__ = ["TAKES_A_BUILD", "fetch_metadata", "version_in_name"]
 
+#: 2020-10-27, when PEP 643 was accepted: no sdist from before can have static metadata, so none is downloaded.
+_STATIC_SINCE = 1_603_756_800
 TAKES_A_BUILD = "its metadata takes a build, which this version of mach does not do"
 _ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".zip")
 
@@ -112,6 +114,10 @@ def fetch_metadata(
         )
     job = _Job(client=client, file=file, index=index, project=project, version=version)
     if not file.filename.endswith(".whl"):
+        if not whole and file.upload_time is not None and file.upload_time < _STATIC_SINCE:
+            return MetadataFact(
+                index=index, project=project, filename=file.filename, source=source, failure=TAKES_A_BUILD
+            )
         return _from_sdist(job)
     fact = None
     if not whole:

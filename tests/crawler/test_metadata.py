@@ -274,3 +274,11 @@ def test_hostile_requirements_are_kept_as_inert_text(client: Client, fake_index:
 def test_the_version_in_a_files_name(filename: str, project: str, version: str | None):
     found = version_in_name(filename, normalize_project(project))
     assert (None if found is None else str(found)) == version
+
+
+def test_an_sdist_from_before_static_metadata_is_not_downloaded(client: Client, fake_index: FakeIndex):
+    old = fake_index.add(make_sdist("old", "1.0"), upload_time="2020-10-01T00:00:00Z")
+    new = fake_index.add(make_sdist("new", "1.0"), upload_time="2020-11-01T00:00:00Z")
+    assert fetch(client, fake_index, old).failure == TAKES_A_BUILD
+    assert fetch(client, fake_index, new).failure is None
+    assert (fake_index.count(old), fake_index.count(new)) == (0, 1)
