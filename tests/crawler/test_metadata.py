@@ -6,6 +6,7 @@ import hashlib
 import io
 import random
 import zipfile
+from datetime import UTC, datetime
 
 import pytest
 
@@ -277,8 +278,8 @@ def test_the_version_in_a_files_name(filename: str, project: str, version: str |
 
 
 def test_an_sdist_from_before_static_metadata_is_not_downloaded(client: Client, fake_index: FakeIndex):
-    old = fake_index.add(make_sdist("old", "1.0"), upload_time="2020-10-01T00:00:00Z")
-    new = fake_index.add(make_sdist("new", "1.0"), upload_time="2020-11-01T00:00:00Z")
+    old = fake_index.add(make_sdist("old", "1.0"), upload_time=datetime(2020, 10, 1, tzinfo=UTC))
+    new = fake_index.add(make_sdist("new", "1.0"), upload_time=datetime(2020, 11, 1, tzinfo=UTC))
     assert fetch(client, fake_index, old).failure == TAKES_A_BUILD
     assert fetch(client, fake_index, new).failure is None
     assert (fake_index.count(old), fake_index.count(new)) == (0, 1)
