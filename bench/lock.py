@@ -54,8 +54,10 @@ class Measured:
     pip: Times
     memory: float
     """The most that one `mach lock --offline` had in memory, in MiB (resident)."""
+    first: Times
+    """The resolution alone, in a process that has a catalog open and has not had this request before."""
     resident: Times
-    """The resolution alone, in a process that has it all imported and a catalog open."""
+    """The same again and again: the process has read these pages and specifiers before."""
 
 
 def _mach() -> list[str]:
@@ -63,19 +65,18 @@ def _mach() -> list[str]:
     return [sys.executable, str(Path(sys.executable).with_name("mach"))]
 
 
-def _resident(requirements: Sequence[str], setting: Setting, db: Path, runs: int) -> tuple[int, Times]:
+def _resident(requirements: Sequence[str], setting: Setting, db: Path, runs: int) -> tuple[int, Times, Times]:
     gc.set_threshold(VALUES_BETWEEN_COLLECTIONS)  # as `mach serve` does
     request = ask_for(requirements, setting, "newest").request
     values = []
     with open_catalog(str(db), create=False, readonly=True) as catalog:
-        for number in range(runs + 1):
+        for _ in range(runs + 1):
             start = time.perf_counter()
             found = make_lock(request, catalog.reader())
-            if number:
-                values.append((time.perf_counter() - start) * 1000)
+            values.append((time.perf_counter() - start) * 1000)
         if found.lock is None:
             raise RuntimeError("the catalog lost a fact between two runs")
-        return len(pins_of(found.lock)), Times(tuple(values))
+        return len(pins_of(found.lock)), Times((values[0],)), Times(tuple(values[1:]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +124,7 @@ def measure_all(setting: Setting, folder: Path, runs: int, pip_runs: int) -> tup
     times |= measure([found.pip for found in prepared.values()], pip_runs)
     sets = []
     for name in prepared:
-        pins, resident = _resident(SETS[name], replace(setting, index=index), folder / _CATALOG, runs)
+        pins, first, resident = _resident(SETS[name], replace(setting, index=index), folder / _CATALOG, runs)
         sets.append(
             Measured(
                 name=name,
@@ -131,6 +132,7 @@ def measure_all(setting: Setting, folder: Path, runs: int, pip_runs: int) -> tup
                 mach=times[f"mach {name}"],
                 uv=times[f"uv {name}"],
                 pip=times[f"pip {name}"],
+                first=first,
                 resident=resident,
                 memory=peak_memory(prepared[name].mach),
             )
@@ -153,7 +155,8 @@ def report(start: dict[str, Times], sets: Sequence[Measured]) -> str:
             "mach lock --offline": found.mach,
             "uv pip compile --offline": found.uv,
             "pip install --dry-run": found.pip,
-            "resolution alone, resident": found.resident,
+            "resolution alone, first time": found.first,
+            "resolution alone, again": found.resident,
         }
         lines += [f"  {name:32} {times}" for name, times in rows.items()]
     help_cost = start[_HELP].best - start[_BARE].best
@@ -166,6 +169,7 @@ def report(start: dict[str, Times], sets: Sequence[Measured]) -> str:
             ratios.append(_aim("pip / mach", pip / found.mach.best, 10))
         else:
             ratios.append(f"pip / mach = {pip / found.mach.best:.1f}")
+        ratios.append(f"first time / uv = {found.first.best / uv:.1f}")
         ratios.append(_aim("resident / uv", found.resident.best / uv, 0.5, at_most=True))
         ratios.append(_aim("pip / resident", pip / found.resident.best, 50))
         ratios.append(_aim("memory in MiB", found.memory, 150, at_most=True))
