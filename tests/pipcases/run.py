@@ -15,13 +15,14 @@ Run by hand from the checkout, with the index reachable the first time. For each
 (``~/.cache/mach-pipcases``), never in the repository.
 
 What mach needs and uv did not ask for is answered with a refusal that mach takes as "cannot be had
-now", never as an absence. Where it is at most 60 wheels, uv is asked for these one by one (``NAME==VERSION``),
+now", never as an absence. Where it is at most 150 wheels, uv is asked for these one by one (``NAME==VERSION``),
 and mach begins anew; else the case ends there, and the result says so.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -35,13 +36,15 @@ from tests.support.serving import Behaviour
 
 from .cases import Case, identify, read_cases
 from .recording import Recorded, Recording
-from .results import read_results, write_results
+from .results import read_results, write_results, write_tables
 from .tools import Outcome, python_for, run_mach, run_uv
 
 #: Seconds for each answer of the recording, as from a real index.
 DELAY = 0.05
+#: How mach names an sdist that it needs and that is not recorded: uv, which builds nothing here, asks for none.
+_SDIST = re.compile(r"the index lists (\S+(?:\.tar\.gz|\.zip)),")
 #: Wheels that uv is asked for because mach needs them.
-MOST_COVERED = 60
+MOST_COVERED = 150
 #: What a lock's builders run, and so is locked with every request, whatever its date.
 TOOLS = ("installer", "pyproject-hooks", "setuptools")
 
@@ -64,7 +67,7 @@ def run_case(case: Case, folder: Path, recorded: Recorded, *, replay: bool, with
         uv = run_uv(case, _fresh(folder / case.name), relay.index, without=without)
         answer["uv"] = _shown(uv) | {"asked": len(relay.asked), "relayed": relay.relayed}
         now = replace(case, requirements=TOOLS, constraints=(), as_of=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}")
-        run_uv(now, _fresh(folder / "tools"), relay.index)
+        run_uv(now, _fresh(folder / f"{case.name}-tools"), relay.index)
     if not replay:
         answer["covered"] = _cover(case, folder, recorded, settings, without)
         _fresh(folder / case.name)
@@ -83,6 +86,9 @@ def run_case(case: Case, folder: Path, recorded: Recorded, *, replay: bool, with
     best = min(warm, key=lambda outcome: outcome.seconds)
     answer["warm"] = _shown(best) | {"same": warm[0].pins == cold.pins}
     answer["differences"] = _differences(case, cold, uv)
+    sdist = _SDIST.search(cold.message) if cold.code == "index-error" else None
+    if sdist is not None:
+        answer["waits-for"] = [identify(sdist[1])[0]]
     return answer
 
 
@@ -102,7 +108,7 @@ def _cover(case: Case, folder: Path, recorded: Recorded, settings: IndexSettings
         with Recording(recorded, index, relaying=True, cert=settings.cert) as relay:
             for project, version in sorted(new):
                 asking = replace(case, requirements=(f"{project}=={version}",), constraints=())
-                run_uv(asking, _fresh(folder / "cover"), relay.index)
+                run_uv(asking, _fresh(folder / f"{case.name}-cover"), relay.index)
 
 
 def _shown(outcome: Outcome) -> dict[str, Any]:
@@ -114,6 +120,10 @@ def _shown(outcome: Outcome) -> dict[str, Any]:
     if outcome.message:
         value["message"] = outcome.message
     return value
+
+
+def _without_message(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: part for key, part in value.items() if key != "message"}
 
 
 def _differences(case: Case, mach: Outcome, uv: Outcome) -> list[dict[str, str | None]]:
@@ -137,6 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--all", action="store_true", help="every case that has a result already")
     parser.add_argument("--list", action="store_true", help="list the cases and stop")
     parser.add_argument("--replay", action="store_true", help="use what is recorded; ask the index for nothing")
+    parser.add_argument("--tables", action="store_true", help="only write the tables again")
     parser.add_argument("--without", action="append", default=[], metavar="PROJECT", help="leave a project out")
     parser.add_argument("--folder", type=Path, default=Path.home() / ".cache" / "mach-pipcases")
     options = parser.parse_args(arguments)
@@ -144,6 +155,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.list:
         for case in cases.values():
             print(f"{case.name:45} {case.python:5} {case.as_of} pip: {case.failure or f'{len(case.pins or ())} pins'}")
+        return 0
+    if options.tables:
+        write_tables(cases, results)
         return 0
     unknown = [name for name in options.names if name not in cases]
     if unknown:
@@ -153,8 +167,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in list(results) if options.all else options.names:
         without = options.without or results.get(name, {}).get("without", [])
         result = run_case(cases[name], options.folder, recorded, replay=options.replay, without=without)
-        results[name] = result
+        results[name] = {**result, **{part: _without_message(result[part]) for part in ("uv", "cold", "warm")}}
         write_results(results)
+        write_tables(cases, results)
         cold, warm = result["cold"], result["warm"]
         print(name, "uv:", result["uv"]["code"], result["uv"]["seconds"], "asked", result["uv"]["asked"])
         print("   cold:", {k: v for k, v in cold.items() if k != "message"})
