@@ -15,8 +15,8 @@ Run by hand from the checkout, with the index reachable the first time. For each
 (``~/.cache/mach-pipcases``), never in the repository.
 
 What mach needs and uv did not ask for is answered with a refusal that mach takes as "cannot be had
-now", never as an absence. Where it is at most 150 wheels, uv is asked for these one by one (``NAME==VERSION``),
-and mach begins anew; else the case ends there, and the result says so.
+now", never as an absence. Where it is at most 150 wheels and pages, uv is asked for these one by one
+(``NAME==VERSION``, ``NAME``), and mach begins anew; else the case ends there, and the result says so.
 """
 
 from __future__ import annotations
@@ -94,20 +94,21 @@ def run_case(case: Case, folder: Path, recorded: Recorded, *, replay: bool, with
 
 def _cover(case: Case, folder: Path, recorded: Recorded, settings: IndexSettings, without: Sequence[str]) -> int:
     """Have uv ask for the wheels that mach needs and that are not recorded; return how many."""
-    index, wanted = settings.indexes[-1], set[tuple[str, str]]()
+    index, wanted = settings.indexes[-1], set[str]()
     while True:
         with Recording(recorded, index, relaying=False) as replaying:
             outcome = run_mach(case, _fresh(folder / case.name), replaying.index, without=without)
         if outcome.code != "index-error":
             return len(wanted)
-        names = (path.rpartition("/")[2] for path in replaying.missing if path.endswith(".whl"))
-        new = {identify(name) for name in names} - wanted
+        wheels = [path.rpartition("/")[2] for path in replaying.missing if path.endswith(".whl")]
+        pages = [path.split("/")[-2] for path in replaying.missing if path.endswith("/")]
+        new = ({"==".join(identify(name)) for name in wheels} | set(pages)) - wanted
         if not new or len(wanted | new) > MOST_COVERED:
             return len(wanted)
         wanted |= new
         with Recording(recorded, index, relaying=True, cert=settings.cert) as relay:
-            for project, version in sorted(new):
-                asking = replace(case, requirements=(f"{project}=={version}",), constraints=())
+            for requirement in sorted(new):
+                asking = replace(case, requirements=(requirement,), constraints=())
                 run_uv(asking, _fresh(folder / f"{case.name}-cover"), relay.index)
 
 
