@@ -62,6 +62,8 @@ class Choices:
     """Projects that may not come from a wheel; ``:all:``."""
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
+    keyring_provider: str | None = None
+    """How the keyring is asked for passwords of indexes; None for what pip's configuration says."""
     require_hashes: bool = False
     extras: tuple[str, ...] = ()
     """Extras of the projects whose pyproject.toml or lock is read."""
@@ -307,7 +309,12 @@ def _settings(choices: Choices, files: Sequence[RequirementsFile], environ: Mapp
     extra = [*choices.extra_index_urls]
     for file in files:
         extra += [url for url in file.extra_index_urls if url not in extra]
-    return read_index_settings(index_url=index_url, extra_index_urls=extra or None, environ=environ)
+    return read_index_settings(
+        index_url=index_url,
+        extra_index_urls=extra or None,
+        keyring_provider=choices.keyring_provider,
+        environ=environ,
+    )
 
 
 def _providers(

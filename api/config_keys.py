@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from crawler.credentials import KEYRING_PROVIDERS
 from resolver.interpreters import full_python
 from resolver.policy import PREFERENCES, PRERELEASE_MODES, RESOLUTIONS, parse_choice, parse_key, parse_providers
 from resolver.requirement import parse_override, parse_requirement
@@ -167,6 +168,14 @@ KEYS: tuple[Key, ...] = (
     Key(name="index-url", parameter="index_url", kind="text", summary="The index.", default="pip's configuration"),
     Key(
         name="extra-index-url", parameter="extra_index_urls", kind="texts", summary="Indexes that go before the index."
+    ),
+    Key(
+        name="keyring-provider",
+        parameter="keyring_provider",
+        kind="text",
+        summary="How the keyring is asked for passwords of indexes: `disabled`, `subprocess`, `import` or `auto`.",
+        default="pip's configuration, or disabled",
+        check=lambda _, text: parse_choice(text, KEYRING_PROVIDERS, "keyring-provider"),
     ),
     Key(
         name="nixpkgs",

@@ -14,7 +14,7 @@ from db.facts import Fact, FileFact, MetadataFact, PageFact
 from resolver.errors import MachError
 from resolver.names import NormalizedName, normalize_project
 
-from .client import Client, unavailable
+from .client import REFUSALS, Client, unavailable
 from .fill import FillResult, MetadataRequest, PageRequest, Progress, Request, fill
 from .metadata import version_in_name
 from .simple_index import JSON_TYPES, read_serial
@@ -41,6 +41,8 @@ def fetch_root(client: Client, index: str) -> RootPage:
     """
     what = "the list of all projects"
     answer = client.get(index, what=what, limit=client.limits.root, headers={"Accept": ACCEPT_JSON_PREFERRED})
+    if answer.status in REFUSALS:
+        raise client.refusal(index, answer.status, what=what, answered=answer.url)
     if answer.status != 200:
         raise unavailable(
             "index-error",

@@ -13,18 +13,21 @@ from types import TracebackType
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util.retry import Retry
 
 from resolver import __version__
 from resolver.errors import Unavailable
 
+from .credentials import CredentialSources
+from .session import BasicAuth, Session
 from .settings import IndexSettings
-from .urls import Credentials, describe_url, join_url, origin_of
+from .urls import Credentials, describe_url, origin_of
 
-__all__ = ["Answer", "BrokenBody", "Client", "Limits", "Manners", "unavailable"]
+__all__ = ["REFUSALS", "Answer", "BrokenBody", "Client", "Limits", "Manners", "unavailable"]
 
+#: Statuses of a server that wants to know who asks, or does not like who does.
+REFUSALS = frozenset({401, 403, 407})
 _RETRIED = (429, 500, 502, 503, 504)
 _CHUNK = 1 << 16
 
@@ -129,33 +132,6 @@ class _Pacer:
             raise _Cancelled
 
 
-class _ServerAuth(AuthBase):
-    """Sends the configured credentials to the server they belong to, and to no other."""
-
-    def __init__(self, credentials: Mapping[tuple[str, str], Credentials]) -> None:
-        self._credentials = credentials
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        found = self._credentials.get(origin_of(request.url or ""))
-        return request if found is None else HTTPBasicAuth(found.user, found.password)(request)
-
-
-class _Session(requests.Session):
-    """A session that follows redirects to http(s) only, and never from https to http."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        target = super().get_redirect_target(resp)
-        if target is None:
-            return None
-        try:
-            scheme = origin_of(join_url(resp.url, target))[0]
-        except ValueError as error:
-            raise requests.exceptions.InvalidURL(f"it redirects to an address that cannot be used: {error}") from None
-        if resp.url.startswith("https:") and scheme != "https":
-            raise requests.exceptions.InvalidURL("it redirects from https to http")
-        return target
-
-
 class Client:
     """Fetches from indexes; safe to use from many threads at once.
 
@@ -179,7 +155,10 @@ class Client:
         self._cancelled = threading.Event()
         self._pacer = _Pacer(self.manners.per_second, self._cancelled)
         self._without_ranges: set[tuple[str, str]] = set()
-        self._session = _Session()
+        self._credentials = CredentialSources(
+            indexes=settings.indexes, given=settings.credentials, netrc=settings.netrc, keyring=settings.keyring
+        )
+        self._session = Session()
         self._session.headers["User-Agent"] = f"mach/{__version__} (+{contact})"
         self._session.max_redirects = 5
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -254,20 +233,16 @@ class Client:
     def stream(self, url: str, *, what: str, headers: Mapping[str, str] | None = None) -> Iterator[requests.Response]:
         """Open an answer whose body the caller reads with :meth:`read_body`.
 
-        :raises Unavailable: as :meth:`get`.
+        :raises Unavailable: as :meth:`get`, and what :class:`crawler.credentials.CredentialSources` raises.
+        :raises InputError: likewise.
         """
-        try:
-            self._pacer.wait()
-            response = self._session.get(
-                url,
-                headers=dict(headers or {}),
-                stream=True,
-                timeout=self.settings.timeout,
-                verify=self.settings.cert,
-                auth=_ServerAuth(self.settings.credentials) if self._knows(url) else None,
-            )
-        except (requests.RequestException, HTTPError, OSError, ValueError, _Cancelled) as error:
-            raise self._unreachable(url, what, error) from error
+        found = self._credentials.find(url)
+        response = self._send(url, what, headers, found)
+        if found is None and response.status_code in REFUSALS and not _is_elsewhere(url, response.url):
+            found = self._credentials.find(url, refused=True)
+            if found is not None:
+                response.close()
+                response = self._send(url, what, headers, found)
         with response:
             if response.status_code in _RETRIED or response.status_code >= 500:
                 raise unavailable(
@@ -277,6 +252,44 @@ class Client:
                     hint="try again later, or work from what is known with --offline",
                 )
             yield response
+
+    def _send(
+        self, url: str, what: str, headers: Mapping[str, str] | None, credentials: Credentials | None
+    ) -> requests.Response:
+        try:
+            self._pacer.wait()
+            return self._session.get(
+                url,
+                headers=dict(headers or {}),
+                stream=True,
+                timeout=self.settings.timeout,
+                verify=self.settings.cert,
+                auth=BasicAuth(credentials),
+            )
+        except (requests.RequestException, HTTPError, OSError, ValueError, _Cancelled) as error:
+            raise self._unreachable(url, what, error) from error
+
+    def refusal(self, url: str, status: int, *, what: str, answered: str) -> Unavailable:
+        """Return the error for a server that wants another password: which ways to find one were tried, and no secret.
+
+        :param url: what was asked for.
+        :param status: one of :data:`REFUSALS`.
+        :param answered: the URL that the answer came from, after redirects.
+        """
+        if _is_elsewhere(url, answered):
+            context: tuple[str, ...] = (
+                f"after a redirect from {describe_url(url)}: no password is sent to another server",
+            )
+            hint = "where the index has moved, name its new URL"
+        else:
+            context = self._credentials.describe(url)
+            hint = (
+                "put the user and the password for this host into ~/.netrc, into the keyring (--keyring-provider) "
+                "or into the URL of the index; where there is one, check it"
+            )
+        return unavailable(
+            "index-refused", f"the index answers {status} for {what}", url=answered, context=context, hint=hint
+        )
 
     def read_body(self, response: requests.Response, *, what: str, limit: int) -> Iterator[bytes]:
         """Yield the body of *response* in pieces.
@@ -322,12 +335,6 @@ class Client:
         """Return whether the server of *url* has ignored a range request before."""
         return origin_of(url) in self._without_ranges
 
-    def _knows(self, url: str) -> bool:
-        try:
-            return origin_of(url) in self.settings.credentials
-        except ValueError:
-            return False
-
     def _unreachable(self, url: str, what: str, error: Exception) -> Unavailable:
         if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.TooManyRedirects):
             reason = "it redirects more than 5 times" if isinstance(error, requests.TooManyRedirects) else str(error)
@@ -345,6 +352,10 @@ class Client:
             context=(_reason(error),),
             hint="check the network, or work from what is known with --offline",
         )
+
+
+def _is_elsewhere(url: str, answered: str) -> bool:
+    return origin_of(url) != origin_of(answered)
 
 
 def _reason(error: BaseException) -> str:

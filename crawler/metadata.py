@@ -201,7 +201,7 @@ def _download(job: _Job, content: IO[bytes]) -> str:
     digest = hashlib.sha256()
     with client.stream(url, what=job.what, headers={"Accept-Encoding": "identity"}) as response:
         if response.status_code != 200:
-            raise refused_file(url, job.what, response.status_code)
+            raise refused_file(client, url, job.what, response)
         for piece in client.read_body(response, what=job.what, limit=client.limits.file):
             digest.update(piece)
             try:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from resolver.errors import Unavailable
 
-from .client import BrokenBody, Client, unavailable
+from .client import REFUSALS, BrokenBody, Client, unavailable
+
+if TYPE_CHECKING:
+    from requests import Response
 
 __all__ = ["NoRanges", "RemoteFile"]
 
@@ -117,8 +121,8 @@ class RemoteFile:
 
     def _fetch_once(self, headers: dict[str, str]) -> tuple[int, bytes]:
         with self._client.stream(self._url, what=self._what, headers=headers) as response:
-            if response.status_code in (404, 410, 401, 403):
-                raise refused_file(self._url, self._what, response.status_code)
+            if response.status_code in (404, 410) or response.status_code in REFUSALS:
+                raise refused_file(self._client, self._url, self._what, response)
             match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
             if response.status_code == 200:
                 self._client.note_no_ranges(self._url)
@@ -139,11 +143,14 @@ class RemoteFile:
             return first, data
 
 
-def refused_file(url: str, what: str, status: int) -> Unavailable:
+def refused_file(client: Client, url: str, what: str, response: Response) -> Unavailable:
     """Return the error for a file that a page lists and its server does not give."""
+    status, name = response.status_code, what.removeprefix("the metadata of ")
+    if status in REFUSALS:
+        return client.refusal(url, status, what=name, answered=response.url)
     return unavailable(
         "index-error",
-        f"the index lists {what.removeprefix('the metadata of ')}, and its server answers {status} for it",
+        f"the index lists {name}, and its server answers {status} for it",
         url=url,
         hint="try again with --refresh, or name another index with --index-url",
     )

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from resolver.errors import InputError
 
-from .urls import Credentials, origin_of, redact_url, split_index
+from .credentials import KEYRING_PROVIDERS, find_netrc
+from .urls import Credentials, redact_url, split_index
 
 __all__ = ["IndexSettings", "configured_indexes", "default_index", "read_index_settings"]
 
@@ -21,7 +22,6 @@ _NOT_HONOURED = {
     "find-links": "mach takes files from indexes only",
     "trusted-host": "mach always checks certificates",
     "client-cert": "mach does not present client certificates",
-    "keyring-provider": "mach takes passwords from .netrc or from the URL of the index",
 }
 _DEFAULT_TIMEOUT = 15.0
 
@@ -32,8 +32,12 @@ class IndexSettings:
 
     indexes: tuple[str, ...]
     """Identities (userinfo removed, trailing slash); extra indexes come before the main one."""
-    credentials: Mapping[tuple[str, str], Credentials] = field(default_factory=dict, repr=False)
-    """By scheme and host with port; never part of a fact or a message."""
+    credentials: Mapping[str, Credentials] = field(default_factory=dict, repr=False)
+    """What the URLs of indexes say, by identity; never part of a fact or a message."""
+    netrc: Path | None = None
+    """The netrc file, which need not be there; None for none."""
+    keyring: str = "disabled"
+    """One of :data:`crawler.credentials.KEYRING_PROVIDERS`."""
     cert: str | None = None
     """File or folder with the certificate authorities; None for the defaults."""
     proxy: str | None = field(default=None, repr=False)
@@ -131,6 +135,18 @@ def _read_timeout(options: Mapping[str, str]) -> float:
     return seconds
 
 
+def _read_keyring(options: Mapping[str, str], chosen: str | None) -> str:
+    """Return the keyring provider: *chosen*, else pip's, else none (pip would ask its owner on a terminal)."""
+    provider = chosen or options.get("keyring-provider") or KEYRING_PROVIDERS[0]
+    if provider not in KEYRING_PROVIDERS:
+        raise InputError(
+            "invalid-pip-configuration" if chosen is None else "invalid-choice",
+            f"{provider[:60]!r} is no keyring provider",
+            hint=f"use {', '.join(KEYRING_PROVIDERS)}",
+        )
+    return provider
+
+
 def default_index() -> str:
     """Return the URL of the public index, as the installed pypi_simple exports it."""
     # Importing pypi_simple takes 140 ms (requests, pydantic), and `mach lock --offline` needs
@@ -153,6 +169,7 @@ def read_index_settings(
     *,
     index_url: str | None = None,
     extra_index_urls: Iterable[str] | None = None,
+    keyring_provider: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> IndexSettings:
     """Return the indexes to ask, in order, and how to reach them.
@@ -161,9 +178,10 @@ def read_index_settings(
     :param extra_index_urls: indexes before the main one, instead of the configured ones;
         None takes those from the configuration, unless *index_url* is given: a user who names
         the index does not expect others to be asked.
+    :param keyring_provider: instead of the configured one.
     :param environ: the environment, by default this process's.
-    :raises InputError: ``invalid-index-url``, ``invalid-pip-configuration``, or ``no-index``
-        where the configuration forbids indexes and none was named.
+    :raises InputError: ``invalid-index-url``, ``invalid-pip-configuration``, ``invalid-choice``, or
+        ``no-index`` where the configuration forbids indexes and none was named.
     """
     environ = os.environ if environ is None else environ
     options = _read_options(environ)
@@ -187,7 +205,7 @@ def read_index_settings(
             configured += options.get("extra-index-url", "").split()
         configured.append(options.get("index-url", "").strip() or default_index())
     identities: list[str] = []
-    credentials: dict[tuple[str, str], Credentials] = {}
+    credentials: dict[str, Credentials] = {}
     for url in [*named, *configured]:
         if url not in named and url.lower().startswith("file:"):
             left_out.append(
@@ -198,7 +216,7 @@ def read_index_settings(
         if index.identity not in identities:
             identities.append(index.identity)
         if index.credentials is not None:
-            credentials[origin_of(index.identity)] = index.credentials
+            credentials.setdefault(index.identity, index.credentials)
     if not identities:
         raise InputError(
             "no-index",
@@ -210,6 +228,8 @@ def read_index_settings(
     return IndexSettings(
         indexes=tuple(identities),
         credentials=credentials,
+        netrc=find_netrc(environ),
+        keyring=_read_keyring(options, keyring_provider),
         cert=cert or environ.get("SSL_CERT_FILE") or None,
         proxy=options.get("proxy") or None,
         timeout=_read_timeout(options),

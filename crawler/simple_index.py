@@ -18,7 +18,7 @@ from resolver.errors import Unavailable, printable
 from resolver.names import NormalizedName, normalize_project
 
 from .anchors import read_anchors
-from .client import Answer, Client, unavailable
+from .client import REFUSALS, Answer, Client, unavailable
 from .urls import join_url
 
 __all__ = ["ProjectAnswer", "SkippedRow", "fetch_page", "read_page"]
@@ -77,7 +77,7 @@ def fetch_page(
     :param last_modified: validator of the page that is known, sent as If-Modified-Since.
     :param last_serial: serial of the page that is known, or that the root page promised; an
         older page comes from a stale cache, is asked for once more, and then refused.
-    :raises Unavailable: ``index-unreachable``, ``index-error``, ``index-garbage``, ``index-stale``.
+    :raises Unavailable: ``index-unreachable``, ``index-refused``, ``index-error``, ``index-garbage``, ``index-stale``.
     """
     url = f"{index}{project}/"
     what = f"the page of {project}"
@@ -96,7 +96,7 @@ def fetch_page(
         if answer.status in (404, 410):
             return ProjectAnswer(fact=AbsenceFact(index=index, project=project, checked_at=checked_at))
         if answer.status != 200:
-            raise _refused(answer, what)
+            raise _refused(client, url, answer, what)
         page = read_page(answer, index, project, checked_at)
         assert isinstance(page.fact, PageFact)
         serial = page.fact.last_serial
@@ -110,11 +110,15 @@ def fetch_page(
     )
 
 
-def _refused(answer: Answer, what: str) -> Unavailable:
-    hint = "check the URL of the index"
-    if answer.status in (401, 403, 407):
-        hint = "put the user and the password for this host into ~/.netrc, or into the URL of the index"
-    return unavailable("index-error", f"the index answers {answer.status} for {what}", url=answer.url, hint=hint)
+def _refused(client: Client, url: str, answer: Answer, what: str) -> Unavailable:
+    if answer.status in REFUSALS:
+        return client.refusal(url, answer.status, what=what, answered=answer.url)
+    return unavailable(
+        "index-error",
+        f"the index answers {answer.status} for {what}",
+        url=answer.url,
+        hint="check the URL of the index",
+    )
 
 
 def read_page(answer: Answer, index: str, project: NormalizedName, checked_at: int) -> ProjectAnswer:

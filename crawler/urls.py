@@ -15,10 +15,11 @@ _LONGEST = 8192
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A user and a password for one server; the password is never shown."""
+    """A user and a password for one server, which are never shown."""
 
     user: str
-    password: str
+    password: str | None
+    """None where only the user is known."""
 
     def __repr__(self) -> str:
         return "Credentials(…)"
@@ -110,7 +111,8 @@ def split_index(url: str) -> IndexUrl:
     given = urlsplit(url)
     credentials = None
     if given.username is not None or given.password is not None:
-        credentials = Credentials(unquote(given.username or ""), unquote(given.password or ""))
+        password = None if given.password is None else unquote(given.password)
+        credentials = Credentials(unquote(given.username or ""), password)
     path = parts.path if parts.path.endswith("/") else parts.path + "/"
     return IndexUrl(identity=urlunsplit((parts.scheme, parts.netloc, path, "", "")), credentials=credentials)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .console import Console
-from .options import LOCK_NAME, apply_options, make_catalog_choices, read_lock_or_refuse
+from .options import LOCK_NAME, apply_options, keyring_option, make_catalog_choices, read_lock_or_refuse
 
 if TYPE_CHECKING:
     from api.asking import Asked
@@ -143,6 +143,7 @@ def asking_options(function: F) -> F:
         click.option(
             "--extra-index-url", "extra_index_urls", multiple=True, metavar="URL", help="An index that goes before it."
         ),
+        keyring_option(),
         click.option(
             "--nixpkgs",
             "nixpkgs_source",
@@ -207,6 +208,7 @@ class Asking:
                 require_hashes=values.pop("require_hashes"),
                 index_url=values.pop("index_url"),
                 extra_index_urls=values.pop("extra_index_urls"),
+                keyring_provider=values.pop("keyring_provider"),
                 extras=values.pop("extras"),
                 all_extras=values.pop("all_extras"),
                 groups=values.pop("groups"),

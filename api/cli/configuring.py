@@ -16,7 +16,7 @@ from .console import Console
 if TYPE_CHECKING:
     from api.config import Configuration
 
-__all__ = ["Configured", "configure", "configured_catalog", "read_configuration"]
+__all__ = ["Configured", "configure", "configured_text", "read_configuration"]
 
 _PYPROJECT = "pyproject.toml"
 
@@ -74,11 +74,11 @@ def _user_file() -> Path:
     return platformdirs.user_config_path("mach", appauthor=False) / "config.toml"
 
 
-def configured_catalog() -> str | None:
-    """Return the catalog that the configuration names for the current folder; None where it names none."""
+def configured_text(name: str) -> str | None:
+    """Return what the configuration says of the setting *name* for the current folder; None where it says nothing."""
     if not _is_anything_configured(Path()):
         return None
-    setting = read_configuration(Path()).get("db")
+    setting = read_configuration(Path()).get(name)
     return None if setting is None else str(setting.value)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 import click
 
 from .console import Console
-from .options import catalog_options, output_options
+from .options import catalog_options, keyring_option, output_options
 
 
 @click.command(epilog="Example: mach crawl numpy pandas --newest 5")
@@ -24,6 +24,7 @@ from .options import catalog_options, output_options
 @click.option(
     "--extra-index-url", "extra_index_urls", multiple=True, metavar="URL", help="An index that goes before it."
 )
+@keyring_option(configured=True)
 @catalog_options(fetching=False)
 @output_options(json=True)
 def crawl(
@@ -36,6 +37,7 @@ def crawl(
     rate: float,
     index_url: str | None,
     extra_index_urls: tuple[str, ...],
+    keyring_provider: str | None,
     db: str | None,
     as_json: bool,
 ) -> None:
@@ -60,7 +62,9 @@ def crawl(
         projects += [r.project for r in parse_requirements_file(file, make_reader()).requirements]
     if bool(projects) == changed:
         raise click.UsageError("name projects, or a file with -r, or give --changed")
-    settings = read_index_settings(index_url=index_url, extra_index_urls=extra_index_urls or None)
+    settings = read_index_settings(
+        index_url=index_url, extra_index_urls=extra_index_urls or None, keyring_provider=keyring_provider
+    )
     console = Console.current()
     with open_catalog(db) as handle:
         crawl_now = crawl_changes if changed else partial(crawl_projects, projects=projects)

@@ -19,6 +19,7 @@ __all__ = [
     "LOCK_NAME",
     "apply_options",
     "catalog_options",
+    "keyring_option",
     "make_catalog_choices",
     "output_options",
     "read_lock_file",
@@ -83,9 +84,31 @@ def output_options(*, json: bool = False) -> Callable[[F], F]:
 
 
 def _configured_catalog() -> str | None:
-    from .configuring import configured_catalog
+    from .configuring import configured_text
 
-    return configured_catalog()
+    return configured_text("db")
+
+
+def _configured_keyring() -> str | None:
+    from .configuring import configured_text
+
+    return configured_text("keyring-provider")
+
+
+def keyring_option(*, configured: bool = False, environment: bool = False) -> Callable[[F], F]:
+    """Add ``--keyring-provider``.
+
+    :param configured: take it from configuration files where it is not given; :class:`Asking` does that itself.
+    :param environment: take it from the environment, for a command that reads no configuration files.
+    """
+    return click.option(
+        "--keyring-provider",
+        metavar="HOW",
+        envvar="MACH_KEYRING_PROVIDER" if environment else None,
+        default=_configured_keyring if configured else None,
+        help="Where to ask for passwords of indexes: `subprocess` (the program keyring), `import` (the library), "
+        "`auto`, `disabled`.  [default: pip's configuration, or disabled]",
+    )
 
 
 def catalog_options(*, fetching: bool = True, configured: bool = True) -> Callable[[F], F]:

@@ -10,7 +10,7 @@ import click
 from resolver.errors import InputError, Unavailable
 
 from .console import Console
-from .options import catalog_options, output_options
+from .options import catalog_options, keyring_option, output_options
 
 
 @click.command(
@@ -32,10 +32,17 @@ from .options import catalog_options, output_options
 @click.option(
     "--extra-index-url", "extra_index_urls", multiple=True, metavar="URL", help="An index that goes before it."
 )
+@keyring_option(environment=True)
 @catalog_options(fetching=False, configured=False)
 @output_options()
 def serve(
-    host: str, port: int, offline: bool, index_url: str | None, extra_index_urls: tuple[str, ...], db: str | None
+    host: str,
+    port: int,
+    offline: bool,
+    index_url: str | None,
+    extra_index_urls: tuple[str, ...],
+    keyring_provider: str | None,
+    db: str | None,
 ) -> None:
     """Answer POST /resolve: a requirements.txt in, a lock or a Nix expression out."""
     import uvicorn
@@ -43,7 +50,13 @@ def serve(
     from api.http.app import make_app
     from api.http.settings import ServiceSettings
 
-    settings = ServiceSettings(db=db, offline=offline, index_url=index_url, extra_index_urls=extra_index_urls)
+    settings = ServiceSettings(
+        db=db,
+        offline=offline,
+        index_url=index_url,
+        extra_index_urls=extra_index_urls,
+        keyring_provider=keyring_provider,
+    )
     app = make_app(settings)
     with listen(host, port) as listener:
         server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="info", server_header=False))

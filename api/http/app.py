@@ -45,7 +45,11 @@ def make_app(settings: ServiceSettings) -> FastAPI:
 
     :raises InputError: ``invalid-index-url``, ``no-index`` where the settings name no usable index.
     """
-    indexes = read_index_settings(index_url=settings.index_url, extra_index_urls=settings.extra_index_urls or None)
+    indexes = read_index_settings(
+        index_url=settings.index_url,
+        extra_index_urls=settings.extra_index_urls or None,
+        keyring_provider=settings.keyring_provider,
+    )
     app = FastAPI(title="mach", version=__version__, docs_url=None, redoc_url=None)
 
     @app.get("/healthz", responses={200: {"description": "The process answers."}})

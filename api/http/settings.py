@@ -18,6 +18,8 @@ class ServiceSettings(BaseModel):
     """Never fetch: requests that the catalog does not cover are refused."""
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
+    keyring_provider: str | None = None
+    """How the operator's keyring is asked; None for what pip's configuration says."""
     largest_body: int = Field(default=1_000_000, gt=0)
     """Bytes of a request's body."""
     most_requirements: int = Field(default=2_000, gt=0)

@@ -89,7 +89,7 @@ def test_folders_and_options_that_mach_does_not_honour_are_told(tmp_path: Path):
 def test_credentials_are_kept_apart_from_the_identity(tmp_path: Path):
     found = read(tmp_path, PIP_INDEX_URL="https://me:secret@main.example:8443/simple/")
     assert found.indexes[-1] == "https://main.example:8443/simple/"
-    assert found.credentials == {("https", "main.example:8443"): Credentials("me", "secret")}
+    assert found.credentials == {"https://main.example:8443/simple/": Credentials("me", "secret")}
     assert "secret" not in repr(found)
 
 

@@ -40,7 +40,7 @@ def machine(tmp_path: Path, index: FakeIndex) -> Machine:
     ("behaviour", "error", "said"),
     [
         ({"status": 500}, "index-error", "the index answers 500 for the page of base"),
-        ({"status": 403}, "index-error", "the index answers 403 for the page of base"),
+        ({"status": 403}, "index-refused", "the index answers 403 for the page of base"),
         ({"close": True}, "index-unreachable", "the connection breaks"),
         ({"delay": 30.0}, "index-unreachable", "no answer in time"),
         ({"truncate": 20}, "index-garbage", "breaks off after 20 bytes"),
