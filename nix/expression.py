@@ -45,6 +45,8 @@ _USAGE = """\
 #             runtimeLibraries = old.runtimeLibraries + ":" + lib.makeLibraryPath [ … ]; adds libraries
 #             for a wheel's binaries; patches, buildInputs and phases' hooks are stdenv's.
 # mirrors:    base URLs, tried in order before the URLs of the lock; a file lies at MIRROR/SHA256 (hexadecimal).
+# netrc:      "https://HOST" of a private index -> "user": its files are fetched as Nix evaluates, with the
+#             netrc-file of your own nix.conf; "machine": by the build, with the machine's. Mirrors go before it.
 # collisions: path in the environment -> the project whose file is taken where several differ.
 # root:       the folder that the lock's relative paths start from. An editable project is built for env
 #             as it is now; in the shell its working tree is imported.
@@ -64,6 +66,7 @@ parts.assemble {{
     python
     overrides
     mirrors
+    netrc
     collisions
     root
     ;
@@ -79,7 +82,7 @@ _SHELL = """\
 def render_expression(lock: Lock, *, root: str = ".") -> str:
     """Return the one file that builds *lock*, self-contained apart from nixpkgs.
 
-    It is a function ``{ pkgs, python, overrides, mirrors, collisions, root }``, each with a default, to
+    It is a function ``{ pkgs, python, overrides, mirrors, netrc, collisions, root }``, each with a default, to
     ``{ env, packages, python, shell, sources }``; it evaluates without import-from-derivation, on
     Nix 2.8 and newer. The same lock gives the same bytes. Text from the lock enters as literals only.
 
@@ -145,6 +148,7 @@ def _arguments(pkgs: str, comment: str, *, lock: str | None = None, root: str = 
         "  python ? null, # an interpreter of pkgs; null: the one that the lock names",
         "  overrides ? [ ],",
         "  mirrors ? [ ],",
+        "  netrc ? { },",
         "  collisions ? { },",
         f"  root ? {root},",
     ]

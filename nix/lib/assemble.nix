@@ -1,11 +1,11 @@
 # A lock made into what a user builds: env, packages, python, shell, sources.
-{ parts, scripts, lock, pkgs, python, overrides, mirrors, collisions, root }:
+{ parts, scripts, lock, pkgs, python, overrides, mirrors, netrc, collisions, root }:
 let
   inherit (pkgs) lib;
   selected = parts.select { inherit lock pkgs python; };
   files = builtins.mapAttrs (name: text: builtins.toFile "mach-${name}" text) scripts;
 
-  inherit (parts.source { inherit pkgs mirrors root; }) fetch storeName locate;
+  inherit (parts.source { inherit pkgs mirrors netrc root; }) fetch storeName locate;
   scope = { inherit pkgs fetch storeName locate project environment; inherit (selected) python; scripts = files; };
   use = part: extra: part (builtins.intersectAttrs (builtins.functionArgs part) (scope // extra));
 

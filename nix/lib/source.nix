@@ -1,6 +1,7 @@
 # Sources: fetching what a lock names by its hash, taking local folders, and making store names out of strangers' names.
 # root: the folder that relative paths of the lock start from.
-{ pkgs, mirrors, root }:
+# netrc: scheme://host of a private index -> whose netrc-file opens it, "user" or "machine".
+{ pkgs, mirrors, netrc, root }:
 let
   trim = url: if pkgs.lib.hasSuffix "/" url then trim (pkgs.lib.removeSuffix "/" url) else url;
   # The characters of RFC 3986 without brackets, and no scheme but these: nixpkgs' fetchurl expands
@@ -17,6 +18,25 @@ let
   isSource = path: type:
     let name = baseNameOf path; in
     type != "unknown" && !builtins.elem name leftovers && builtins.match ".*[.](pyc|egg-info)|result-.*" name == null;
+
+  # What passwords belong to: scheme, host and port of a URL.
+  origin = url: builtins.head (builtins.match "([a-z]+://[^/?#]*).*" url);
+
+  # Nix's own fetcher (Nix manual, "netrc-file"), which takes passwords from a file that the sandbox and the
+  # store never see. The output is the one that pkgs.fetchurl has: only the hash and the name count.
+  fetchPrivate = { name, url, sha256 }: derivation {
+    inherit name url;
+    urls = [ url ];
+    builder = "builtin:fetchurl";
+    system = "builtin";
+    outputHash = sha256;
+    outputHashAlgo = "sha256";
+    outputHashMode = "flat";
+    executable = false;
+    unpack = false;
+    preferLocalBuild = true;
+    impureEnvVars = [ "http_proxy" "https_proxy" "ftp_proxy" "all_proxy" "no_proxy" ];
+  };
 in
 rec {
   # Any text -> a name that the store takes.
@@ -79,9 +99,23 @@ rec {
     if !isUrl artifact.url then
       throw "mach: refusing to fetch ${builtins.toJSON artifact.filename}: ${builtins.toJSON artifact.url} is not a plain http, https or file URL"
     else
-      pkgs.fetchurl {
+      let
         name = storeName artifact.filename;
-        urls = map (mirror: "${trim mirror}/${artifact.sha256}") mirrors ++ [ artifact.url ];
-        inherit (artifact) sha256;
-      };
+        whose = netrc.${origin artifact.url} or null;
+        fetched = fetchPrivate { inherit name; inherit (artifact) url sha256; };
+      in
+      # Mirrors are asked for everything, so that a file is had where its index is gone.
+      if mirrors != [ ] || whose == null then
+        pkgs.fetchurl {
+          inherit name;
+          urls = map (mirror: "${trim mirror}/${artifact.sha256}") mirrors ++ [ artifact.url ];
+          inherit (artifact) sha256;
+        }
+      else if whose == "machine" then
+        fetched
+      else if whose == "user" then
+        # The file is then where the derivation would put it, which has nothing left to do.
+        builtins.seq (builtins.fetchurl { inherit name; inherit (artifact) url sha256; }) fetched
+      else
+        throw "mach: netrc.${builtins.toJSON (origin artifact.url)} must be \"user\" or \"machine\"; a password does not belong there";
 }
