@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crawler.client import Client
     from crawler.fill import Request as FetchRequest
     from crawler.settings import IndexSettings
-    from db.facts import Fact, FileFact
+    from db.facts import AbsenceFact, Fact, FileFact
 
     from .foresight import Foresight
 
@@ -151,11 +151,26 @@ class Filling:
         result = fill(requests, client=self._connect(), ahead=ahead, progress=tell)
         for skipped in result.skipped:
             self.notices.detail(str(skipped))
+        self._warn_of_gone([fact for fact in result.facts if isinstance(fact, AbsenceFact)])
         if result.facts:
             publish(self.handle, result.facts)
         self.statistics.fetched += len(result.facts)
         self.statistics.seconds_fetching += time.perf_counter() - began
         return result.errors
+
+    def _warn_of_gone(self, absences: Iterable[AbsenceFact]) -> None:
+        """Tell which projects an index denies that it had before: the next index is asked for them from now on."""
+        by_index: dict[str, list[NormalizedName]] = {}
+        for fact in absences:
+            by_index.setdefault(fact.index, []).append(fact.project)
+        for index, projects in by_index.items():
+            known = self.handle.reader().pages(index, projects)
+            for project in projects:
+                if project in known and not known[project].absent:
+                    self.notices.warn(
+                        f"{project} is gone from {index}, which had it; where it is only hidden from you, check the "
+                        "password before you lock: another index may have a project of this name"
+                    )
 
     def _fetch_direct(
         self, index: str, project: NormalizedName, known: FileFact | None = None, etag: str | None = None
@@ -221,6 +236,7 @@ class Filling:
             requests[request] = fresh.checked_at if fresh else 0
         errors = self._fetch(requests, None)
         if errors:
+            _refuse_doubtful(outcome, errors)
             oldest = min(requests[r] for r in errors if r in requests)
             first = next(iter(errors.values()))
             age = f"up to {_age(now - oldest)} old" if oldest else "of unknown age"
@@ -244,6 +260,21 @@ class Filling:
             self._fetch_direct(index, project, known, fresh.etag if fresh is not None else None)
         except Unavailable as error:
             self.notices.warn(f"{error.message}; answering from what was fetched before")
+
+
+def _refuse_doubtful(outcome: Locking, errors: Mapping[FetchRequest, MachError]) -> None:
+    """Raise where a project would come from an index because an earlier one lacked it, and that one cannot be asked.
+
+    It may have the project by now; whoever puts one of that name on the later index must gain nothing by that.
+    """
+    from crawler.fill import PageRequest
+
+    asked, indexes = set(outcome.reading.pages_asked()), outcome.reading.indexes
+    for request, error in errors.items():
+        if isinstance(request, PageRequest) and request.index in indexes:
+            later = indexes[indexes.index(request.index) + 1 :]
+            if any((index, request.project) in asked for index in later):
+                raise error
 
 
 def _age(seconds: float) -> str:

@@ -7,15 +7,20 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from crawler.client import Client, Limits, Manners
 from crawler.settings import IndexSettings, read_index_settings
+from crawler.simple_index import fetch_page
+from crawler.urls import Credentials
 from resolver import __version__
 from resolver.errors import Unavailable
+from resolver.names import NormalizedName
 from tests.support.dists import make_wheel
-from tests.support.index import FakeIndex
+from tests.support.index import FakeIndex, IndexServer
+from tests.support.keyrings import make_keyring
 
 SOON = Manners(connections=4, per_second=None, attempts=3, backoff=0.001, patience=1)
 
@@ -144,6 +149,106 @@ def test_credentials_go_to_their_server_only(fake_index: FakeIndex, path: str):
         client.get(f"{fake_index.server.url}/elsewhere", what="x", limit=1 << 20)
         assert fake_index.asked[-1].path == path
         assert fake_index.asked[-1].basic_auth is None
+
+
+def test_a_redirect_to_another_server_takes_no_password_along_and_gets_none(tmp_path: Path):
+    with IndexServer() as first, IndexServer() as second:
+        one, two = first.index(), second.index()
+        two.add(make_wheel("x", "1.0"))
+        two.password = ("me", "s3cret")
+        one.behave(one.page_path("x"), redirect=f"{two.url}x/")
+        netrc = tmp_path / "netrc"
+        netrc.write_text("machine 127.0.0.1 login me password s3cret\n")
+        for settings in (
+            IndexSettings(indexes=(one.url, two.url), netrc=netrc),
+            IndexSettings(
+                indexes=(one.url, two.url),
+                credentials={one.url: Credentials("me", "s3cret"), two.url: Credentials("me", "s3cret")},
+            ),
+        ):
+            with Client(settings, SOON) as client:
+                answer = client.get(f"{one.url}x/", what="x", limit=1 << 20)
+                assert one.asked[-1].basic_auth == ("me", "s3cret")
+                assert answer.status == 401
+                assert two.asked[-1].basic_auth is None
+                refused = client.refusal(f"{one.url}x/", 401, what="x", answered=answer.url)
+                assert "after a redirect from 127.0.0.1" in str(refused)
+                # asked for itself it gets its own
+                assert client.get(f"{two.url}x/", what="x", limit=1 << 20).status == 200
+
+
+def test_the_machines_own_netrc_counts_for_indexes_and_for_no_other_plain_http(
+    fake_index: FakeIndex, path: str, tmp_path: Path
+):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password s3cret\nmachine localhost login me password s3cret\n")
+    settings = read_index_settings(index_url=fake_index.url, environ={"NETRC": str(netrc)})
+    fake_index.password = ("me", "s3cret")
+    with Client(settings, SOON) as client:
+        assert b"x-1.0" in get(client, f"{fake_index.url}x/")
+        other = fake_index.server.url.replace("127.0.0.1", "localhost")
+        assert client.get(f"{other}{path}", what="x", limit=1 << 20).status == 401
+        assert fake_index.asked[-1].basic_auth is None
+        told = str(client.refusal(f"{other}{path}", 401, what="x", answered=f"{other}{path}"))
+        assert "nothing is sent over plain http to localhost" in told
+
+
+def test_a_password_of_any_letters_is_sent_as_utf_8(fake_index: FakeIndex, path: str):
+    fake_index.password = ("mé", 'пароль:"☃')
+    settings = IndexSettings(indexes=(fake_index.url,), credentials={fake_index.url: Credentials("mé", 'пароль:"☃')})
+    with Client(settings, SOON) as client:
+        assert b"x-1.0" in get(client, f"{fake_index.url}x/")
+
+
+def test_a_refusal_without_a_user_asks_the_keyring_once(
+    fake_index: FakeIndex, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    keyring = make_keyring(tmp_path / "keyring", {fake_index.url: ("me", "s3cret")})
+    monkeypatch.setenv("PATH", str(keyring.folder))
+    fake_index.password = ("me", "s3cret")
+    with Client(IndexSettings(indexes=(fake_index.url,), keyring="subprocess"), SOON) as client:
+        threads = [threading.Thread(target=get, args=(client, f"{fake_index.url}x/")) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert fake_index.count(path, status=200) == 4
+        refused = fake_index.count(path, status=401)
+        assert 1 <= refused <= 4
+        get(client, f"{fake_index.url}x/")
+        assert fake_index.count(path, status=401) == refused
+    assert len(keyring.calls) == 1
+
+
+def test_a_refusal_tells_each_way_that_was_tried_and_no_secret(
+    fake_index: FakeIndex, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    keyring = make_keyring(tmp_path / "keyring", {})
+    monkeypatch.setenv("PATH", str(keyring.folder))
+    fake_index.password = ("me", "s3cret")
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine elsewhere.example login me password s3cret\n")
+    told = {}
+    for name, settings in {
+        "nothing": IndexSettings(indexes=(fake_index.url,)),
+        "elsewhere": IndexSettings(indexes=(fake_index.url,), netrc=netrc, keyring="subprocess"),
+        "gone": IndexSettings(indexes=(fake_index.url,), netrc=tmp_path / "none"),
+        "wrong": IndexSettings(indexes=(fake_index.url,), credentials={fake_index.url: Credentials("me", "wr0ng")}),
+    }.items():
+        with Client(settings, SOON) as client, pytest.raises(Unavailable) as caught:
+            fetch_page(client, fake_index.url, NormalizedName("x"))
+        assert caught.value.code == "index-refused"
+        assert caught.value.message == "the index answers 401 for the page of x"
+        told[name] = str(caught.value)
+        assert "s3cret" not in told[name]
+        assert "wr0ng" not in told[name]
+    assert "its URL names no user and no password" in told["nothing"]
+    assert "there is no ~/.netrc" in told["nothing"]
+    assert "the keyring is disabled" in told["nothing"]
+    assert f"{netrc} has no entry for 127.0.0.1" in told["elsewhere"]
+    assert f"the keyring (subprocess) has none for {fake_index.url}" in told["elsewhere"]
+    assert f"there is no {tmp_path / 'none'}" in told["gone"]
+    assert "a user and a password were sent, from the URL of the index" in told["wrong"]
 
 
 def test_the_index_learns_who_asks_and_sets_no_cookies(client: Client, fake_index: FakeIndex, path: str):

@@ -93,6 +93,24 @@ def test_credentials_are_kept_apart_from_the_identity(tmp_path: Path):
     assert "secret" not in repr(found)
 
 
+def test_the_keyring_provider_is_pips_unless_mach_is_told(tmp_path: Path):
+    text = "[global]\nkeyring-provider = subprocess\n"
+    assert read(tmp_path).keyring == "disabled"
+    assert read(tmp_path, text).keyring == "subprocess"
+    assert read(tmp_path, text).left_out == ()
+    assert read(tmp_path, text, PIP_KEYRING_PROVIDER="import").keyring == "import"
+    environ = {"PIP_KEYRING_PROVIDER": "import", "PIP_CONFIG_FILE": "/dev/null"}
+    assert read_index_settings(keyring_provider="auto", environ=environ).keyring == "auto"
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, PIP_KEYRING_PROVIDER="magic")
+    assert caught.value.code == "invalid-pip-configuration"
+
+
+def test_netrc_is_taken_from_the_given_environment(tmp_path: Path):
+    assert read(tmp_path).netrc is None
+    assert read(tmp_path, NETRC=str(tmp_path / "netrc")).netrc == tmp_path / "netrc"
+
+
 def test_a_named_index_stands_alone(tmp_path: Path):
     environ = {"PIP_INDEX_URL": "https://main.example/", "PIP_EXTRA_INDEX_URL": "https://extra.example/"}
     alone = read_index_settings(index_url="https://mine.example/simple", environ=environ)

@@ -57,6 +57,9 @@ def test_an_index_is_known_without_its_credentials():
     assert index.identity == "https://index.example/simple/"
     assert index.credentials == Credentials("me", "p@ss")
     assert "p@ss" not in repr(index)
+    assert split_index("https://me@index.example/").credentials == Credentials("me", None)
+    assert split_index("https://me:@index.example/").credentials == Credentials("me", "")
+    assert split_index("https://index.example/").credentials is None
 
 
 @pytest.mark.parametrize("url", ["index.example/simple", "file:///opt/simple", "https://me:pw@index.example/?q=1", ""])
