@@ -15,11 +15,12 @@ from .literal import to_nix
 __all__ = ["render_directory", "render_expression"]
 
 #: Parts of the static library, in the order in which they stand in a file.
-PARTS = ("source", "select", "project", "wheel", "sdist", "editable", "environment", "shell", "assemble")
+PARTS = ("mirrors", "source", "select", "project", "wheel", "sdist", "editable", "environment", "shell", "assemble")
 SCRIPTS = (
     "build_wheel.py",
     "compile_bytecode.py",
     "compose_environment.py",
+    "fetch_checkout.py",
     "install_editable.py",
     "install_wheel.py",
     "patch_binaries.py",
@@ -27,9 +28,6 @@ SCRIPTS = (
 )
 #: What of a lock a builder reads; the request and the policy would only make the file longer.
 LOCK_FIELDS = ("build-closures", "nixpkgs", "targets", "tools")
-
-#: The nixpkgs project's own archive of a revision.
-NIXPKGS_ARCHIVE = "https://github.com/NixOS/nixpkgs/archive/"
 
 _DIGEST = re.compile(r"[A-Za-z0-9:_.+-]{1,200}")
 _REVISION = re.compile(r"[0-9a-f]{40}")
@@ -44,7 +42,9 @@ _USAGE = """\
 # overrides:  functions final: prev: { NAME = prev.NAME.overrideAttrs (old: { … }); }, applied in order.
 #             runtimeLibraries = old.runtimeLibraries + ":" + lib.makeLibraryPath [ … ]; adds libraries
 #             for a wheel's binaries; patches, buildInputs and phases' hooks are stdenv's.
-# mirrors:    base URLs, tried in order before the URLs of the lock; a file lies at MIRROR/SHA256 (hexadecimal).
+# pkgs:       null: the nixpkgs that the lock pins, or <nixpkgs> where it pins none.
+# mirrors:    archives made by mach archive, tried before the URLs of the lock: folders (./archive), then servers
+#             ("https://…"); a file lies at MIRROR/SHA256 (hexadecimal).
 # netrc:      "https://HOST" of a private index -> "user": its files are fetched as Nix evaluates, with the
 #             netrc-file of your own nix.conf; "machine": by the build, with the machine's. Mirrors go before it.
 # collisions: path in the environment -> the project whose file is taken where several differ.
@@ -116,19 +116,7 @@ def render_directory(lock: Lock) -> Mapping[str, str]:
     """
     _check(lock)
     header = "# Made by mach: builds the mach.lock beside it.\n#\n" + _USAGE.replace("FILE ", "")
-    pkgs = (
-        "if lock.nixpkgs == null then\n"
-        "      import <nixpkgs> { } # the lock does not pin a nixpkgs: whatever NIX_PATH says\n"
-        "    else\n"
-        "      import (fetchTarball {\n"
-        f'        url = "{NIXPKGS_ARCHIVE}${{lock.nixpkgs.rev}}.tar.gz";\n'
-        "        inherit (lock.nixpkgs) sha256;\n"
-        "      }) {\n"
-        "        config = { };\n"
-        "        overlays = [ ];\n"
-        "      }"
-    )
-    arguments = _arguments("\n    " + pkgs, "", lock="builtins.fromJSON (builtins.readFile ./mach.lock)")
+    arguments = _arguments("null", "", lock="builtins.fromJSON (builtins.readFile ./mach.lock)")
     return {"default.nix": header + arguments + _body({}), "shell.nix": _SHELL}
 
 
@@ -144,7 +132,7 @@ def _path(path: str) -> str:
 def _arguments(pkgs: str, comment: str, *, lock: str | None = None, root: str = "./.") -> str:
     lines = [
         *([f"  lock ? {lock},"] if lock is not None else []),
-        f"  pkgs ?{'' if pkgs.startswith(chr(10)) else ' '}{pkgs},{comment}",
+        f"  pkgs ? {pkgs},{comment}",
         "  python ? null, # an interpreter of pkgs; null: the one that the lock names",
         "  overrides ? [ ],",
         "  mirrors ? [ ],",
@@ -159,14 +147,7 @@ def _nixpkgs(lock: Lock) -> tuple[str, str]:
     """Return the default of ``pkgs``, and a comment for its line."""
     if lock.nixpkgs is None:
         return "import <nixpkgs> { }", " # not pinned: whatever NIX_PATH says"
-    archive = to_nix(
-        {"url": f"{NIXPKGS_ARCHIVE}{lock.nixpkgs.rev}.tar.gz", "sha256": lock.nixpkgs.sha256},
-        indent=4,
-    )
-    return (
-        f"\n    import (fetchTarball {archive})\n      {{\n        config = {{ }};\n        overlays = [ ];\n      }}",
-        "",
-    )
+    return "null", f" # null: nixpkgs {lock.nixpkgs.rev}"
 
 
 def _body(bindings: Mapping[str, str]) -> str:

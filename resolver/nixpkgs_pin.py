@@ -11,13 +11,25 @@ from typing import Any
 from .errors import InputError
 from .lock import Nixpkgs
 
-__all__ = ["is_nix_sha256", "is_revision", "make_nixpkgs", "nixpkgs_from_flake_lock", "nixpkgs_from_npins"]
+__all__ = [
+    "NIXPKGS_ARCHIVE",
+    "is_nix_sha256",
+    "is_revision",
+    "make_nixpkgs",
+    "nixpkgs_from_flake_lock",
+    "nixpkgs_from_npins",
+    "to_hexadecimal",
+]
+
+#: The nixpkgs project's own archive of a revision; ``REV.tar.gz`` follows.
+NIXPKGS_ARCHIVE = "https://github.com/NixOS/nixpkgs/archive/"
 
 _REVISION = re.compile(r"[0-9a-f]{40}")
 _SRI = re.compile(r"sha256-[A-Za-z0-9+/]{43}=")
 # Nix' own alphabet has no e, o, t and u; 52 digits hold 260 bits, so the first one is 0 or 1.
 _NIX_BASE32 = re.compile(r"[01][0-9abcdfghijklmnpqrsvwxyz]{51}")
 _HEX = re.compile(r"[0-9a-f]{64}")
+_NIX_DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"
 
 
 def is_revision(text: str) -> bool:
@@ -32,6 +44,21 @@ def is_nix_sha256(text: str) -> bool:
         raw = text.removeprefix("sha256-")
         return base64.b64encode(base64.b64decode(raw)).decode() == raw
     return _NIX_BASE32.fullmatch(text) is not None
+
+
+def to_hexadecimal(sha256: str) -> str:
+    """Return the 64 hexadecimal digits of a SHA-256 that :func:`is_nix_sha256` takes.
+
+    :raises ValueError: where it does not.
+    """
+    if not is_nix_sha256(sha256):
+        raise ValueError(f"{sha256!r} is not a SHA-256 as Nix writes it")
+    if sha256.startswith("sha256-"):
+        return base64.b64decode(sha256.removeprefix("sha256-")).hex()
+    number = 0
+    for digit in sha256:  # the last one holds the lowest bits of the first byte
+        number = number * 32 + _NIX_DIGITS.index(digit)
+    return number.to_bytes(32, "little").hex()
 
 
 def make_nixpkgs(rev: str | None, sha256: str | None) -> Nixpkgs | None:

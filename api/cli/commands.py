@@ -18,6 +18,7 @@ COMMANDS = {
     "build": "build",
     "shell": "shell",
     "export": "export",
+    "archive": "archive",
     "tree": "graph",
     "why": "graph",
     "diff": "diff",

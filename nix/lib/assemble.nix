@@ -1,11 +1,16 @@
 # A lock made into what a user builds: env, packages, python, shell, sources.
-{ parts, scripts, lock, pkgs, python, overrides, mirrors, netrc, collisions, root }:
+{ parts, scripts, lock, pkgs, python, overrides, mirrors, netrc, collisions, root }@given:
 let
+  mirror = parts.mirrors { inherit mirrors; };
+  pkgs =
+    if given.pkgs != null then given.pkgs
+    else if lock.nixpkgs == null then import <nixpkgs> { } # the lock does not pin one: whatever NIX_PATH says
+    else import (mirror.nixpkgs lock.nixpkgs) { config = { }; overlays = [ ]; };
   inherit (pkgs) lib;
   selected = parts.select { inherit lock pkgs python; };
   files = builtins.mapAttrs (name: text: builtins.toFile "mach-${name}" text) scripts;
 
-  inherit (parts.source { inherit pkgs mirrors netrc root; }) fetch storeName locate;
+  inherit (parts.source { inherit pkgs mirror netrc root; inherit (selected) python; scripts = files; }) fetch storeName locate;
   scope = { inherit pkgs fetch storeName locate project environment; inherit (selected) python; scripts = files; };
   use = part: extra: part (builtins.intersectAttrs (builtins.functionArgs part) (scope // extra));
 

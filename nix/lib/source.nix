@@ -1,9 +1,9 @@
 # Sources: fetching what a lock names by its hash, taking local folders, and making store names out of strangers' names.
+# mirror: the part of that name, for the user's mirrors.
 # root: the folder that relative paths of the lock start from.
 # netrc: scheme://host of a private index -> whose netrc-file opens it, "user" or "machine".
-{ pkgs, mirrors, netrc, root }:
+{ pkgs, python, scripts, mirror, netrc, root }:
 let
-  trim = url: if pkgs.lib.hasSuffix "/" url then trim (pkgs.lib.removeSuffix "/" url) else url;
   # The characters of RFC 3986 without brackets, and no scheme but these: nixpkgs' fetchurl expands
   # others (mirror://) in a shell.
   isUrl = url:
@@ -51,26 +51,41 @@ rec {
   locate = path: if builtins.substring 0 1 path == "/" then /. + path else root + "/${path}";
 
   # A local artifact of the lock -> its copy in the store: a folder as it is now, a file by its hash.
+  # A file that is gone is looked for in the mirrors.
   copy = artifact:
     let
       place = locate artifact.path;
+      kept = if artifact ? sha256 then mirror.find artifact.sha256 else null;
+      served = if artifact ? sha256 then mirror.served artifact.sha256 else [ ];
+      file = path: builtins.path { inherit path; name = storeName artifact.filename; recursive = false; inherit (artifact) sha256; };
     in
-    if !builtins.pathExists place then
-      throw "mach: ${builtins.toJSON artifact.path} is not there (looked for at ${toString place}): pass the folder that the lock's paths start from as root"
-    else if artifact ? sha256 then
-      builtins.path { path = place; name = storeName artifact.filename; recursive = false; inherit (artifact) sha256; }
+    if builtins.pathExists place then
+      (if artifact ? sha256 then file place else builtins.path { path = place; name = storeName (baseNameOf place); filter = isSource; })
+    else if kept != null then
+      file kept
+    else if served != [ ] then
+      builtins.fetchurl { url = builtins.head served; name = storeName artifact.filename; inherit (artifact) sha256; }
     else
-      builtins.path { path = place; name = storeName (baseNameOf place); filter = isSource; };
+      throw "mach: ${builtins.toJSON artifact.path} is not there (looked for at ${toString place}): pass the folder that the lock's paths start from as root";
 
-  # A commit -> its files. What is behind ssh or on this machine is fetched as the user, since a build
-  # has neither keys nor the machine's files; the hash is checked all the same.
+  # A commit -> its files: from the NAR of them in a mirror, else from its repository. What is behind ssh or
+  # on this machine is fetched as the user, since a build has neither keys nor the machine's files. Each way
+  # gives one output with the hash of the lock, so that nothing which depends on it differs.
   checkout = artifact:
     let
       name = storeName (baseNameOf artifact.url);
+      sha256 = mirror.toHexadecimal artifact.nar-hash;
+      kept = mirror.find sha256;
+      nars =
+        if kept == null then mirror.urls sha256
+        else [ (builtins.path { path = kept; name = "${name}.nar"; recursive = false; inherit sha256; }) ];
+      isServed = builtins.match "https?://.*" artifact.url != null;
+      viaGit = kept == null && isServed;
+      tree = builtins.fetchGit { inherit (artifact) url; rev = artifact.commit; allRefs = true; };
     in
     if !isRepository artifact.url || builtins.match "[0-9a-f]{40}" artifact.commit == null then
       throw "mach: refusing to fetch ${builtins.toJSON artifact.url}: it is not a plain address of a git repository and a commit"
-    else if builtins.match "https?://.*" artifact.url != null then
+    else if isServed && nars == [ ] then
       pkgs.fetchgit {
         inherit name;
         inherit (artifact) url;
@@ -80,10 +95,22 @@ rec {
         leaveDotGit = false;
       }
     else
-      builtins.path {
+      pkgs.stdenvNoCC.mkDerivation {
         inherit name;
-        path = (builtins.fetchGit { inherit (artifact) url; rev = artifact.commit; allRefs = true; }).outPath;
-        sha256 = artifact.nar-hash;
+        outputHashMode = "recursive";
+        outputHashAlgo = "sha256";
+        outputHash = artifact.nar-hash;
+        nativeBuildInputs = if viaGit then [ (pkgs.gitMinimal or pkgs.git) ] else [ ];
+        passAsFile = [ "machInfo" ];
+        machInfo = builtins.toJSON {
+          inherit sha256 nars;
+          label = "${artifact.commit} of ${artifact.url}";
+          repository = if viaGit then { inherit (artifact) url commit; } else null;
+          tree = if nars == [ ] then tree.outPath else null;
+        };
+        buildCommand = "${(python.pythonOnBuildForHost or python).interpreter} -I -B -X utf8 ${scripts."fetch_checkout.py"} \"$machInfoPath\" \"$out\"";
+        preferLocalBuild = true;
+        impureEnvVars = [ "http_proxy" "https_proxy" "ftp_proxy" "all_proxy" "no_proxy" ];
       };
 
   # Any artifact of the lock -> its file or folder.
@@ -93,29 +120,29 @@ rec {
     path = copy;
   }.${artifact.type or "url"} artifact;
 
-  # An artifact of the lock -> its file. Each of `mirrors` is a base URL below which a file lies at
-  # its SHA-256 in hexadecimal, MIRROR/HASH; they come first, in order, then the URL in the lock.
+  # An artifact of the lock -> its file: from the mirrors, in order, then from the URL in the lock.
   download = artifact:
     if !isUrl artifact.url then
       throw "mach: refusing to fetch ${builtins.toJSON artifact.filename}: ${builtins.toJSON artifact.url} is not a plain http, https or file URL"
     else
       let
         name = storeName artifact.filename;
+        kept = mirror.find artifact.sha256;
+        urls = mirror.urls artifact.sha256;
         whose = netrc.${origin artifact.url} or null;
-        fetched = fetchPrivate { inherit name; inherit (artifact) url sha256; };
+        open = pkgs.fetchurl { inherit name; urls = urls ++ [ artifact.url ]; inherit (artifact) sha256; };
+        private = fetchPrivate { inherit name; inherit (artifact) url sha256; };
       in
-      # Mirrors are asked for everything, so that a file is had where its index is gone.
-      if mirrors != [ ] || whose == null then
-        pkgs.fetchurl {
-          inherit name;
-          urls = map (mirror: "${trim mirror}/${artifact.sha256}") mirrors ++ [ artifact.url ];
-          inherit (artifact) sha256;
-        }
-      else if whose == "machine" then
-        fetched
-      else if whose == "user" then
+      if kept != null then
         # The file is then where the derivation would put it, which has nothing left to do.
-        builtins.seq (builtins.fetchurl { inherit name; inherit (artifact) url sha256; }) fetched
+        builtins.seq (builtins.path { path = kept; inherit name; recursive = false; inherit (artifact) sha256; }) open
+      # Mirrors are asked for everything, so that a file is had where its index is gone.
+      else if urls != [ ] || whose == null then
+        open
+      else if whose == "machine" then
+        private
+      else if whose == "user" then
+        builtins.seq (builtins.fetchurl { inherit name; inherit (artifact) url sha256; }) private
       else
         throw "mach: netrc.${builtins.toJSON (origin artifact.url)} must be \"user\" or \"machine\"; a password does not belong there";
 }

@@ -105,9 +105,8 @@ def test_the_header_says_what_it_was_made_from() -> None:
 def test_an_unpinned_nixpkgs_is_said_and_a_pinned_one_is_fetched_by_hash() -> None:
     assert "pkgs ? import <nixpkgs> { }, # not pinned" in render_expression(example())
     pinned = render_expression(example(nixpkgs=Nixpkgs(rev=REV, sha256="sha256-" + "A" * 43 + "=")))
-    assert "<nixpkgs>" not in pinned
-    assert f'/archive/{REV}.tar.gz";' in pinned
-    assert f'sha256 = "sha256-{"A" * 43}=";' in pinned
+    assert f"pkgs ? null, # null: nixpkgs {REV}" in pinned
+    assert f'nixpkgs = {{\n      rev = "{REV}";\n      sha256 = "sha256-{"A" * 43}=";' in pinned
 
 
 @pytest.mark.nix
