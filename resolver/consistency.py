@@ -9,10 +9,11 @@ never limited to the newest versions: that gave wrong answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .bridge import Domain
 from .candidates import Candidate, Pool
+from .catalog import METADATA
 from .edges import UNUSABLE, Edge
 from .limits import Limits
 from .names import NormalizedName
@@ -21,20 +22,93 @@ from .supply import Supply
 __all__ = ["Consistency"]
 
 
+class _Space:
+    """Candidates of one project as bits of one number: the ranks of each provider, side by side."""
+
+    __slots__ = ("live", "ones", "pool", "slots")
+
+    def __init__(self, pool: Pool, masks: Mapping[str, int]) -> None:
+        self.pool = pool
+        width = len(pool.page.versions)
+        #: Provider -> place of its rank 0.
+        self.slots = {provider: at * width for at, provider in enumerate(pool.providers)}
+        #: Turns a mask of ranks, multiplied, into the bits of all providers.
+        self.ones = sum(1 << slot for slot in self.slots.values())
+        #: Bits of the live candidates.
+        self.live = sum(masks[provider] << slot for provider, slot in self.slots.items())
+
+    def bit(self, candidate: Candidate) -> int:
+        return 1 << self.slots[candidate.provider] + candidate.rank
+
+    def domain(self) -> dict[str, int]:
+        """Return provider -> mask of its live ranks."""
+        ranks = (1 << len(self.pool.page.versions)) - 1
+        return {provider: self.live >> slot & ranks for provider, slot in self.slots.items()}
+
+    def ranks(self) -> int:
+        """Return the ranks that are live from any provider."""
+        mask = 0
+        for part in self.domain().values():
+            mask |= part
+        return mask
+
+
+class _Part:
+    """One requirement of a group, and the bits of the project it is for that meet it."""
+
+    __slots__ = ("edge", "reach", "space")
+
+    def __init__(self, edge: Edge) -> None:
+        self.edge = edge
+        #: None until the page of the project is known.
+        self.space: _Space | None = None
+        self.reach = 0
+
+
+class _Group:
+    """Candidates of one node with the same requirements: what holds for one holds for all."""
+
+    __slots__ = ("bits", "members", "nodes", "parts", "projects")
+
+    def __init__(self, edges: Iterable[Edge]) -> None:
+        self.bits = 0
+        self.members: list[Candidate] = []
+        self.parts = [_Part(edge) for edge in edges]
+        #: What the requirements are for: nodes by key, and projects.
+        self.nodes: dict[str, list[_Part]] = {}
+        for part in self.parts:
+            self.nodes.setdefault(part.edge.key, []).append(part)
+        self.projects = {part.edge.project for part in self.parts}
+
+
+class _Node:
+    """A project, or one of its extras, that every solution has."""
+
+    __slots__ = ("extra", "groups", "project", "space", "targets", "unasked")
+
+    def __init__(self, project: NormalizedName, extra: str) -> None:
+        self.project = project
+        self.extra = extra
+        self.space: _Space | None = None
+        self.groups: dict[object, _Group] = {}
+        #: Candidates of which it is not known what they require, most preferred first.
+        self.unasked: list[Candidate] = []
+        #: Projects whose changes matter to it; None until it was looked at.
+        self.targets: set[NormalizedName] | None = None
+
+
 class Consistency:
     """Live versions of the projects that every solution has.
 
     What a candidate requires takes part where the run has asked for it, or may still ask:
     at most *budget* more files' metadata, those of the projects in *first* before others. Where
     *versions* is given, it asks for none of sdists (each is a download of the whole file, or a
-    build), and for more than the most preferred version only of projects near the conflict of
-    which at most *versions* are unasked. A dependency that is not asked for counts as live and
-    unconstraining, which is sound.
+    build), and for more than the most preferred version only of projects of which at most
+    *versions* are unasked; where *wide* is false, only of those near the conflict. A dependency
+    that is not asked for counts as live and unconstraining, which is sound.
 
-    :ivar domains: project -> provider -> mask of live ranks.
-    :ivar dead: candidate -> the edge that has no live version.
-    :ivar demands: project -> the edges that narrowed it, by origin and text.
     :ivar emptied: a project of every solution that has no live version left: there is no solution.
+    :ivar pruned: how many candidates were found dead.
     """
 
     def __init__(
@@ -45,69 +119,84 @@ class Consistency:
         limits: Limits | None = None,
         *,
         versions: int | None = None,
+        wide: bool = True,
     ) -> None:
         self._supply = supply
         self._limits = limits
         self._budget = budget
         self._versions = versions
-        self._first = list(first)
-        self._near = set(self._first)
-        self.domains: dict[NormalizedName, dict[str, int]] = {}
-        self.dead: dict[Candidate, Edge] = {}
-        self.demands: dict[NormalizedName, dict[tuple[str, str], Edge]] = {}
+        self._wide = wide
+        self._places = {project: place for place, project in enumerate(first)}
+        self._near = set(self._places)
         self.emptied: NormalizedName | None = None
-        #: Nodes that every solution has, in the order of finding; an extra's node as its key.
-        self._mandatory: dict[str, tuple[NormalizedName, str]] = {}
+        self.pruned = 0
+        self._spaces: dict[NormalizedName, _Space] = {}
+        #: Nodes that every solution has, by key, in the order of finding.
+        self._mandatory: dict[str, _Node] = {}
         self._changed: set[NormalizedName] = set()
-        self._targets: dict[str, set[NormalizedName]] = {}
-
-    @property
-    def pruned(self) -> int:
-        """How many candidates were found dead."""
-        return len(self.dead)
+        #: What narrowed a project: groups that together require the node with the key.
+        self._demands: dict[NormalizedName, list[tuple[Sequence[_Group], str]]] = {}
+        #: Groups that died, and for which requirement.
+        self._dead: dict[NormalizedName, list[tuple[_Group, _Part]]] = {}
 
     def run(self) -> Mapping[NormalizedName, Domain]:
-        """Apply both rules until nothing changes, and return the domains."""
+        """Apply both rules until nothing changes; return project -> provider -> mask of live ranks."""
         for edge in sorted(self._supply.roots, key=lambda edge: (edge.key, edge.text)):
-            self._demand(edge, [edge])
+            self._demand(edge)
+            reach = self._reach(_Part(edge), ask=True)
+            if reach is not None:
+                self._narrow(edge.project, reach)
         while self.emptied is None:
-            due = [key for key in self._mandatory if self._is_due(key)]
+            due = [node for node in self._mandatory.values() if self._is_due(node)]
             if not due:
                 break
             self._changed = set()
             due.sort(key=self._place)
-            for key in due:
-                self._revise(key)
+            for node in due:
+                self._revise(node)
                 if self.emptied is not None:
                     break
-        return self.domains
+        return {project: space.domain() for project, space in self._spaces.items()}
 
-    def _place(self, key: str) -> int:
-        project = self._mandatory[key][0]
-        return self._first.index(project) if project in self._first else len(self._first)
+    def _place(self, node: _Node) -> int:
+        return self._places.get(node.project, len(self._places))
 
-    def _is_due(self, key: str) -> bool:
-        known = self._targets.get(key)
-        return known is None or not known.isdisjoint(self._changed)
+    def _is_due(self, node: _Node) -> bool:
+        return node.targets is None or not node.targets.isdisjoint(self._changed)
 
     def causes(self) -> list[Edge]:
         """Return the edges that left :attr:`emptied` without a live version."""
         if self.emptied is None:
             return []
-        edges = list(self.demands.get(self.emptied, {}).values())
-        return edges + [edge for candidate, edge in self.dead.items() if candidate.project == self.emptied]
+        asked = [edge for edge in self._supply.roots if edge.project == self.emptied]
+        found = {(edge.origin, edge.text): edge for edge in (*asked, *self._asking(self.emptied))}
+        dead = self._dead.get(self.emptied, ())
+        return [*found.values(), *(edge for group, part in dead for edge in self._alike(group, part))]
 
-    # ---- domains
+    def _asking(self, project: NormalizedName) -> Iterator[Edge]:
+        for groups, key in self._demands.get(project, ()):
+            for group in groups:
+                for part in group.nodes[key]:
+                    yield from self._alike(group, part)
 
-    def _domain(self, project: NormalizedName) -> dict[str, int] | None:
-        """Return the live ranks of a project by provider, or None where its page is unknown."""
-        domain = self.domains.get(project)
-        if domain is None:
+    def _alike(self, group: _Group, part: _Part) -> Iterator[Edge]:
+        """Yield the edges that the members of a group have in the place of *part*."""
+        for candidate in group.members:
+            for edge in self._supply.edges_of(candidate):
+                if (edge.key, edge.text) == (part.edge.key, part.edge.text):
+                    yield edge
+
+    # ---- spaces
+
+    def _space(self, project: NormalizedName) -> _Space | None:
+        """Return the candidates of a project, or None where its page is unknown."""
+        space = self._spaces.get(project)
+        if space is None:
             pool = self._supply.pool(project)
             if pool is None:
                 return None
-            domain = self.domains[project] = self._eligible(pool)
-        return domain
+            space = self._spaces[project] = _Space(pool, self._eligible(pool))
+        return space
 
     def _eligible(self, pool: Pool) -> dict[str, int]:
         yanked = self._supply.yanked(pool)
@@ -115,140 +204,167 @@ class Consistency:
         allowed = pool.providers if self._limits is None else self._limits.allowed(pool)
         return {p: (pool.masks[p] | (pool.yanked[p] & yanked)) & mask if p in allowed else 0 for p in pool.providers}
 
-    def _narrow(self, project: NormalizedName, allowed: Mapping[str, int], edges: Iterable[Edge]) -> None:
-        domain = self._domain(project)
-        assert domain is not None, "only known projects are narrowed"
-        self.demands.setdefault(project, {}).update({(edge.origin, edge.text): edge for edge in edges})
-        for provider, mask in domain.items():
-            left = mask & allowed.get(provider, 0)
-            if left != mask:
-                domain[provider] = left
-                self._changed.add(project)
-        if not any(domain.values()):
-            self.emptied = project
+    def _reach(self, part: _Part, *, ask: bool) -> int | None:
+        """Return the bits that meet a requirement, or None where the page is unknown, or not asked for yet.
 
-    def _allowed(self, edges: Iterable[Edge]) -> dict[str, int] | None:
-        """Return what the *edges*, all to one project, admit together, by provider; None: everything."""
-        allowed: dict[str, int] | None = None
-        for edge in edges:
-            pool = self._supply.pool(edge.project)
-            if pool is None:
+        :param ask: ask for the page.
+        """
+        if part.space is None:
+            project = part.edge.project
+            if not ask and not self._supply.knows_pool(project):
                 return None
-            mask = self._supply.mask(edge, pool)
-            one = {p: mask if edge.exact is None or edge.exact[1] == p else 0 for p in pool.providers}
-            allowed = one if allowed is None else {p: allowed[p] & one[p] for p in one}
-        return allowed
+            part.space = self._space(project)
+            if part.space is None:
+                return None
+            part.reach = self._supply.mask(part.edge, part.space.pool) * part.space.ones
+        return part.reach
 
-    def _is_live(self, edge: Edge) -> bool:
-        if edge.key == UNUSABLE:
-            return False
-        if self._versions is not None and not self._supply.knows_pool(edge.project):
-            return True  # its page is not worth asking for: nothing says that every solution has the project
-        domain = self._domain(edge.project)
-        if domain is None:
-            return True
-        allowed = self._allowed([edge])
-        return allowed is None or any(domain[p] & allowed[p] for p in domain)
+    def _narrow(self, project: NormalizedName, reach: int) -> None:
+        space = self._spaces[project]
+        left = space.live & reach
+        if left != space.live:
+            space.live = left
+            self._changed.add(project)
+        if not left:
+            self.emptied = project
 
     # ---- the two rules
 
-    def _demand(self, edge: Edge, edges: list[Edge]) -> None:
-        """Note that every solution has the node of *edge*, within what *edges* admit."""
+    def _demand(self, edge: Edge) -> None:
+        """Note that every solution has the node of *edge*."""
         if edge.key not in self._mandatory and edge.key != UNUSABLE:
-            self._mandatory[edge.key] = (edge.project, edge.extra)
+            self._mandatory[edge.key] = _Node(edge.project, edge.extra)
             self._changed.add(edge.project)
-        if self._domain(edge.project) is not None:
-            allowed = self._allowed(edges)
-            if allowed is not None:
-                self._narrow(edge.project, allowed, edges)
 
-    def _candidates(self, project: NormalizedName, extra: str) -> list[Candidate]:
-        domain, pool = self._domain(project), self._supply.pool(project)
-        if domain is None or pool is None:
-            return []
-        mask = 0
-        for part in domain.values():
-            mask |= part
-        order = pool.ordered(mask, self._supply.yanked(pool), None)
-        return [self._supply.candidate(pool, r, p, extra) for r, p in order if domain[p] >> r & 1]
+    def _open(self, node: _Node) -> _Space | None:
+        """Sort the live candidates of a node by what they require; return None where its page is unknown."""
+        space = self._space(node.project)
+        if space is None or node.space is not None:
+            return space
+        node.space = space
+        pool = space.pool
+        for rank, provider in pool.ordered(space.ranks(), self._supply.yanked(pool), None):
+            if space.live >> space.slots[provider] + rank & 1:
+                node.unasked.append(self._supply.candidate(pool, rank, provider, node.extra))
+        return space
 
-    def _ask(self, candidates: Sequence[Candidate]) -> None:
-        """Ask what one node's *candidates* require, as far as the bounds go."""
-        unasked = [candidate for candidate in candidates if not self._supply.knows_edges(candidate)]
-        if self._versions is not None:
-            unasked = [candidate for candidate in unasked if candidate.provider != "sdist"]
-            if unasked[:1] == candidates[:1]:
+    def _sort(self, node: _Node, space: _Space, candidate: Candidate) -> None:
+        """Put a candidate, of which it is known what it requires, to those that require the same."""
+        edges = [edge for edge in self._supply.edges_of(candidate) if edge.exact is None]
+        position = space.pool.page.files[candidate.row][METADATA]
+        # what a version says of its own project is about that version
+        own = position < 0 or any(edge.project == candidate.project for edge in edges)
+        kind = candidate if own else position
+        group = node.groups.get(kind)
+        if group is None:
+            group = node.groups[kind] = _Group(edges)
+        group.bits |= space.bit(candidate)
+        group.members.append(candidate)
+
+    def _ask(self, node: _Node, space: _Space) -> None:
+        """Ask what the live candidates of a node require, as far as the bounds go."""
+        supply = self._supply
+        live = [c for c in node.unasked if space.live & space.bit(c)]
+        node.unasked = [c for c in live if not supply.knows_edges(c)]
+        for candidate in live:
+            if supply.knows_edges(candidate):
+                self._sort(node, space, candidate)
+        wanted = node.unasked
+        if self._versions is not None and wanted:
+            wanted = [c for c in wanted if c.provider != "sdist"]
+            if not any(group.bits & space.live for group in node.groups.values()):
                 # the most preferred one shows whether the project has to do with the conflict at all
-                self._ask_now(unasked[:1])
-            if not unasked or len(unasked) > self._versions or not self._is_near(candidates):
+                self._ask_now(node, space, wanted[:1])
+                wanted = wanted[1:]
+            if len(wanted) > self._versions or not (self._wide or self._is_near(node, space)):
                 return
-        self._ask_now(unasked)
+        self._ask_now(node, space, wanted)
 
-    def _ask_now(self, candidates: Iterable[Candidate]) -> None:
-        for candidate in candidates:
-            if self._budget > 0 and not self._supply.knows_edges(candidate):
-                self._budget -= 1
-                self._supply.edges_of(candidate)
+    def _ask_now(self, node: _Node, space: _Space, candidates: Sequence[Candidate]) -> None:
+        asked = candidates[: self._budget]
+        self._budget -= len(asked)
+        for candidate in asked:
+            self._sort(node, space, candidate)
+        node.unasked = [c for c in node.unasked if not self._supply.knows_edges(c)]
 
-    def _is_near(self, candidates: Sequence[Candidate]) -> bool:
+    def _is_near(self, node: _Node, space: _Space) -> bool:
         """Return whether a project is of the conflict, has lost a version, or is known to require such a project."""
-        if candidates[0].project in self._near:
+        if node.project in self._near:
             return True
-        known = (self._supply.edges_of(c) for c in candidates if self._supply.knows_edges(c))
-        return any(edge.project in self._near for edges in known for edge in edges)
+        return any(
+            group.bits & space.live and not group.projects.isdisjoint(self._near) for group in node.groups.values()
+        )
 
-    def _revise(self, key: str) -> None:
-        project, extra = self._mandatory[key]
-        live: list[list[Edge] | None] = []
-        targets: set[NormalizedName] = set()
-        candidates = self._candidates(project, extra)
-        self._ask(candidates)
-        for candidate in candidates:
-            if not self._supply.knows_edges(candidate):
-                live.append(None)
+    def _revise(self, node: _Node) -> None:
+        space = self._open(node)
+        node.targets = {node.project}
+        if space is None:
+            return
+        self._ask(node, space)
+        living = []
+        for group in node.groups.values():
+            if not group.bits & space.live:
                 continue
-            edges = self._supply.edges_of(candidate)
-            targets.update(edge.project for edge in edges)
-            blocked = next((edge for edge in edges if not self._is_live(edge)), None)
+            node.targets |= group.projects
+            blocked = self._find_blocked(group)
             if blocked is None:
-                live.append(edges)
+                living.append(group)
                 continue
-            self.dead[candidate] = blocked
-            self._near.add(project)
-            domain = self.domains[project]
-            domain[candidate.provider] &= ~(1 << candidate.rank)
-            self._changed.add(project)
-            if not any(domain.values()):
-                self.emptied = project
+            self._dead.setdefault(node.project, []).append((group, blocked))
+            self.pruned += (space.live & group.bits).bit_count()
+            self._near.add(node.project)
+            self._changed.add(node.project)
+            space.live &= ~group.bits
+            if not space.live:
+                self.emptied = node.project
                 return
-        self._targets[key] = targets | {project}
-        if live and all(edges is not None for edges in live):
-            self._propagate([edges for edges in live if edges is not None])
+        if living and not any(space.live & space.bit(c) for c in node.unasked):
+            self._propagate(node, space, living)
 
-    def _propagate(self, live: list[list[Edge]]) -> None:
+    def _find_blocked(self, group: _Group) -> _Part | None:
+        """Return a requirement of a group that no live candidate meets; None where there is none."""
+        for part in group.parts:
+            if part.edge.key == UNUSABLE:
+                return part
+            # where the bounds are close, a page is not worth asking for that no solution is known to have
+            reach = self._reach(part, ask=self._versions is None)
+            if reach is not None and part.space is not None and not part.space.live & reach:
+                return part
+        return None
+
+    def _propagate(self, node: _Node, space: _Space, living: list[_Group]) -> None:
         """Demand what all live candidates of a node require, within the union of what each admits."""
-        by_node = [_group(edges) for edges in live]
-        for key in by_node[0]:
-            if not all(key in nodes for nodes in by_node):
+        if node.extra:
+            self._demand(self._supply.edge_to_base(living[0].members[0]))
+            bits = 0
+            for group in living:
+                bits |= group.bits
+            self._narrow(node.project, bits)
+        for key, parts in living[0].nodes.items():
+            if not all(key in group.nodes for group in living):
                 continue
-            union: dict[str, int] | None = {}
-            for nodes in by_node:
-                allowed = self._allowed(nodes[key])
-                if allowed is None:
+            self._demand(parts[0].edge)
+            union: int | None = 0
+            for group in living:
+                reach = self._join(group.nodes[key])
+                if reach is None:
                     union = None
                     break
                 assert union is not None
-                union = {p: union.get(p, 0) | mask for p, mask in allowed.items()}
-            self._demand(by_node[0][key][0], [])
+                union |= reach
             if union is not None:
-                asking = [edge for nodes in by_node for edge in nodes[key]]
-                self._narrow(by_node[0][key][0].project, union, asking)
+                project = parts[0].edge.project
+                self._demands.setdefault(project, []).append((living, key))
+                self._narrow(project, union)
             if self.emptied is not None:
                 return
 
-
-def _group(edges: Iterable[Edge]) -> dict[str, list[Edge]]:
-    groups: dict[str, list[Edge]] = {}
-    for edge in edges:
-        groups.setdefault(edge.key, []).append(edge)
-    return groups
+    def _join(self, parts: Iterable[_Part]) -> int | None:
+        """Return the bits that meet all of *parts*, which are for one project; None where its page is unknown."""
+        bits = -1
+        for part in parts:
+            reach = self._reach(part, ask=True)
+            if reach is None:
+                return None
+            bits &= reach
+        return bits

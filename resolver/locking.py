@@ -286,7 +286,7 @@ def _retry(known: Reading, request: Request, rounds: int) -> Attempt:
     earlier: dict[str, tuple[str, str]] = {}
     for target in _targets(request):
         # where arc consistency would take facts that are missing, it does without
-        for some in (policy, replace(policy, consistency_facts=0)):
+        for some in (policy, replace(policy, consistency_facts=0, consistency_facts_later=0)):
             reading = known.afresh()
             outcome = solve(_supply(reading, target, some, request, earlier), statistics)
             if not reading.needs:

@@ -24,10 +24,10 @@ __all__ = ["Failure", "ResolvedPin", "Solved", "refute", "solve"]
 
 #: Searches of the fast mode; the last one is not stopped for being in a bad order.
 MOST_RESTARTS = 20
-#: How often consistency is established in one search.
-MOST_CONSISTENCIES = 2
-#: Dead ends after the first consistency before the second one, which may ask for many more facts.
+#: Dead ends after the second consistency before the third one, which may ask for all versions of anything.
 LATER_CONFLICTS = 100
+#: How often consistency is established in one search, each time reaching further.
+MOST_CONSISTENCIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,8 @@ def solve(supply: Supply, statistics: Statistics, limits: Limits | None = None) 
     1. a greedy search with sticky pins, existing pins first;
     2. after a few dead ends, or where one pin turns away candidate after candidate of another
        project: arc consistency, and a restart that decides such a culprit last;
-    3. more restarts of the latter kind, and consistency once more where dead ends go on;
+    3. more restarts of the latter kind, and consistency twice more, further from the conflict,
+       where dead ends go on;
     4. an "impossible" or a result that fails verification is confirmed by a search that jumps
        over nothing (resolvelib 1.2.1 alone is not sound; its issue 206).
 
@@ -189,18 +190,20 @@ class _Search:
         """Return the dead ends after which the next consistency is worth its facts; None where there is none."""
         if self._consistencies == MOST_CONSISTENCIES:
             return None
-        return self._policy.conflicts if self._consistencies == 0 else LATER_CONFLICTS
+        return LATER_CONFLICTS if self._consistencies == MOST_CONSISTENCIES - 1 else self._policy.conflicts
 
     def _make_consistent(self, involved: Iterable[NormalizedName]) -> Failure | None:
-        """Run consistency: first within the bounds of the policy, later with three times the facts, of any project."""
-        first = self._consistencies == 0
+        """Run consistency: around the conflict first, then over every project, at last over all their versions."""
+        is_first = self._consistencies == 0
         self._consistencies += 1
+        policy = self._policy
         consistency = Consistency(
             self._supply,
             involved,
-            self._policy.consistency_facts * (1 if first else 3),
+            policy.consistency_facts if is_first else policy.consistency_facts_later,
             self._limits,
-            versions=self._policy.consistency_versions if first else None,
+            versions=None if self._consistencies == MOST_CONSISTENCIES else policy.consistency_versions,
+            wide=not is_first,
         )
         self._domains = consistency.run()
         self._statistics.pruned += consistency.pruned
