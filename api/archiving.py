@@ -177,7 +177,7 @@ def check_archive(lock: Lock, folder: Path, notices: Notices) -> Archived:
         more = [f"and {len(wrong) - _MOST_SHOWN} more"] if len(wrong) > _MOST_SHOWN else []
         raise DataError(
             "archive-incomplete",
-            f"{len(wrong)} of the lock's {len(sources)} sources are not in {folder}",
+            f"{len(wrong)} of the lock's {len(sources)} sources are missing from {folder}, or damaged in it",
             context=wrong[:_MOST_SHOWN] + more,
             hint="run the command without --check: it fetches what is missing or damaged",
             details=answer.to_json(),

@@ -15,7 +15,15 @@ from typing import IO, Protocol
 
 from resolver.names import NormalizedName, normalize_project
 
-__all__ = ["UnusableArchive", "read_pkg_info", "read_wheel_metadata"]
+__all__ = [
+    "BROKEN",
+    "BoundedMember",
+    "GuardedFile",
+    "Seekable",
+    "UnusableArchive",
+    "read_pkg_info",
+    "read_wheel_metadata",
+]
 
 #: Limits of one archive: members, bytes of a zip's directory, bytes unpacked on the way to PKG-INFO.
 MOST_MEMBERS = 1_000_000
@@ -24,7 +32,8 @@ LARGEST_UNPACKED = 4 << 30
 LARGEST_TAR_HEADER = 1 << 20
 
 _METADATA = re.compile(r"([^/\\]+)\.dist-info/METADATA")
-_BROKEN = (
+#: What reading a broken archive raises.
+BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
@@ -62,24 +71,31 @@ class Seekable(Protocol):
         ...
 
 
-class _Guarded:
+class GuardedFile:
     """A file that refuses reads larger than a zip's directory may be."""
 
     def __init__(self, file: Seekable) -> None:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
+        """Return up to *size* bytes.
+
+        :raises UnusableArchive: where that is more than a directory may have.
+        """
         if size > LARGEST_DIRECTORY:
             raise UnusableArchive(f"its zip directory is larger than {LARGEST_DIRECTORY} bytes")
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        """Move, and return the new position."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
+        """Return the position."""
         return self._file.tell()
 
     def seekable(self) -> bool:
+        """Return true: the file is."""
         return True
 
 
@@ -105,7 +121,7 @@ def read_wheel_metadata(file: Seekable, *, project: NormalizedName, limit: int) 
 
 def _read_from_zip(file: Seekable, is_wanted: Callable[[str], bool], title: str, limit: int) -> bytes:
     try:
-        with zipfile.ZipFile(_Guarded(file)) as archive:
+        with zipfile.ZipFile(GuardedFile(file)) as archive:
             found = [info for info in archive.infolist() if is_wanted(info.filename)]
             if len(found) != 1:
                 raise UnusableArchive(f"it holds {'several' if found else 'no'} {title}")
@@ -114,7 +130,7 @@ def _read_from_zip(file: Seekable, is_wanted: Callable[[str], bool], title: str,
                 if len(data) > limit:
                     raise UnusableArchive(f"its {title} is larger than {limit} bytes")
                 return data
-    except _BROKEN as error:
+    except BROKEN as error:
         raise UnusableArchive(f"it is not a whole zip archive ({type(error).__name__})") from error
 
 
@@ -133,7 +149,7 @@ class _Measured:
         return data
 
 
-class _Member(tarfile.TarInfo):
+class BoundedMember(tarfile.TarInfo):
     """A tar member whose extended headers are of a bounded size: tarfile reads them into memory whole."""
 
     def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
@@ -168,7 +184,7 @@ def read_pkg_info(file: IO[bytes], *, filename: str, limit: int) -> bytes:
     try:
         with _unpack(file, lower) as unpacked:
             data = _find_pkg_info(unpacked, limit)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise UnusableArchive(f"it is not a whole tar archive ({type(error).__name__})") from error
     if data is None:
         raise UnusableArchive("it holds no PKG-INFO")
@@ -184,7 +200,7 @@ def _unpack(file: IO[bytes], filename: str) -> gzip.GzipFile | bz2.BZ2File:
 
 
 def _find_pkg_info(unpacked: gzip.GzipFile | bz2.BZ2File, limit: int) -> bytes | None:
-    with tarfile.open(fileobj=_Measured(unpacked), mode="r|", tarinfo=_Member) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=_Measured(unpacked), mode="r|", tarinfo=BoundedMember) as archive:  # type: ignore[call-overload]
         for member in _members(archive):
             if not member.isreg() or not _is_pkg_info(member.name):
                 continue
