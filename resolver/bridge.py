@@ -81,7 +81,8 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
         self.pins: Mapping[str, Candidate] = {}
         #: The requirements of the conflict that is being resolved, in the complete mode; empty otherwise.
         self.conflict: list[Edge] = []
-        self._node_flags: dict[str, tuple[bool, bool, bool]] = {}
+        #: Sort keys of the nodes, see :meth:`get_preference`.
+        self._urgency: dict[str, tuple[bool, bool, bool, bool, str]] = {}
         # the user's projects before others, but not in the order of the lines: however a request is
         # written, it has the same answer
         self._asked = frozenset(edge.key for edge in supply.roots)
@@ -92,8 +93,8 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
 
     def get_preference(self, identifier: str, *_: Any, **__: Any) -> Any:
         """Return the sort key of *identifier*: pinned, bounded, the user's own, any specifier, name (nearly as pip)."""
-        pinned, bounded, stated = self._node_flags.get(identifier, (False, False, False))
-        return (not pinned, not bounded, identifier not in self._asked, not stated, identifier)
+        # an unknown project has no key: nothing was matched
+        return self._urgency.get(identifier) or (True, True, identifier not in self._asked, True, identifier)
 
     def narrow_requirement_selection(
         self,
@@ -106,17 +107,21 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
         """Return the one node to decide next.
 
         An extra is decided right after its base, never before. Projects that were found to be
-        decided too early come last; nodes of the last conflict come first; then :meth:`get_preference`.
+        decided too early come last; nodes of the last conflict come first; then see :meth:`get_preference`.
         """
         causes = {c.requirement.key for c in backtrack_causes}
         causes.update(c.parent.key for c in backtrack_causes if c.parent is not None)
+        late, urgency, preference = self._late, self._urgency, self.get_preference
         best: tuple[Any, str] | None = None
         for key in identifiers:
-            base, bracket, _ = key.partition("[")
-            if bracket and base not in resolutions:
-                continue
-            late = -1 if bracket else self._late.get(NormalizedName(key), 0)
-            rank = (late, key not in causes, self.get_preference(key))
+            place = 0
+            if key[-1] == "]":
+                if key.partition("[")[0] not in resolutions:
+                    continue
+                place = -1
+            elif late:
+                place = late.get(NormalizedName(key), 0)
+            rank = (place, key not in causes, urgency.get(key) or preference(key))
             if best is None or rank < best[0]:
                 best = (rank, key)
         assert best is not None, "an extra without its base"
@@ -149,12 +154,10 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
         self, key: str, first: Edge, edges: list[Edge], pool: Pool, bad: set[Candidate]
     ) -> Sequence[Candidate]:
         supply = self.supply
-        flags = [supply.flags(edge.specifier) for edge in edges]
-        self._node_flags[key] = (
-            any(f.pinned for f in flags),
-            any(f.bounded for f in flags),
-            any(f.stated for f in flags),
-        )
+        flags = [edge.flags for edge in edges]
+        pinned, bounded = any(f.pinned for f in flags), any(f.bounded for f in flags)
+        stated = any(f.stated for f in flags)
+        self._urgency[key] = (not pinned, not bounded, key not in self._asked, not stated, key)
         provider_of_base = next((edge.exact[1] for edge in edges if edge.exact is not None), None)
         yanked, preferred = supply.yanked(pool), supply.preferred(pool)
         domain = self._domains.get(first.project)

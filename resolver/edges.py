@@ -15,7 +15,7 @@ UNUSABLE = "<unusable>"
 class Edge:
     """What is asked of one node, and by whom."""
 
-    __slots__ = ("exact", "extra", "key", "mask", "origin", "project", "specifier", "text")
+    __slots__ = ("_flags", "exact", "extra", "key", "mask", "origin", "project", "specifier", "text")
 
     def __init__(
         self,
@@ -36,6 +36,15 @@ class Edge:
         self.exact = exact
         #: Mask of the ranks that satisfy the specifier; -1 until the project's page is known.
         self.mask = -1
+        self._flags: SpecifierFlags | None = None
+
+    @property
+    def flags(self) -> SpecifierFlags:
+        """What the specifier says about the order of decisions."""
+        flags = self._flags
+        if flags is None:
+            flags = self._flags = SpecifierFlags(self.specifier)
+        return flags
 
     def __repr__(self) -> str:
         return f"Edge({self.text!r} from {self.origin!r})"

@@ -73,7 +73,7 @@ class VersionRanks:
             if not _PLAIN.fullmatch(text) and self._version(rank).is_prerelease:
                 self.prereleases |= 1 << rank
         self._masks: dict[str, int] = {}
-        self._set_masks: dict[SpecifierSet, int] = {}
+        self._set_masks: dict[str, int] = {}
 
     def _version(self, rank: int) -> Version:
         found = self._versions.get(rank)
@@ -95,13 +95,14 @@ class VersionRanks:
 
     def mask(self, specifiers: SpecifierSet) -> int:
         """Return the mask of the versions that all of *specifiers* admit, pre-releases included."""
-        found = self._set_masks.get(specifiers)
+        text = str(specifiers)
+        found = self._set_masks.get(text)
         if found is None:
             found = self.all
             for specifier in specifiers:
                 found &= self._mask_of(specifier)
             if len(self._set_masks) < MOST_MASKS:  # strangers write specifiers, and a service lives long
-                self._set_masks[specifiers] = found
+                self._set_masks[text] = found
         return found
 
     def _mask_of(self, specifier: Specifier) -> int:

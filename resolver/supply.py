@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 from .candidates import Candidate, Pool, make_pool, requires_python_admits
 from .dependencies import Dependency, MarkerJudge, dependencies_of
 from .direct import is_same_place
-from .edges import UNUSABLE, Edge, SpecifierFlags
+from .edges import UNUSABLE, Edge
 from .errors import InputError
 from .names import NormalizedName
 from .policy import Policy, Rules
@@ -47,7 +47,6 @@ class Supply:
         self._preferences = preferences or {}
         self._pools: dict[NormalizedName, Pool | None] = {}
         self._edges: dict[Candidate, list[Edge]] = {}
-        self._flags: dict[SpecifierSet, SpecifierFlags] = {}
         self._preferred: dict[NormalizedName, tuple[int, str] | None] = {}
         self._yanked: dict[NormalizedName, int] = {}
         #: Requires-Python texts that were evaluated.
@@ -152,7 +151,7 @@ class Supply:
             named = [edge for edge in self.roots if edge.project == project]
             # constraints, too: they are the user's own, and the pins of a foreign lock
             for edge in (*named, *self.constraints.get(project, ())):
-                if self.flags(edge.specifier).pinned:
+                if edge.flags.pinned:
                     mask |= pool.ranks.mask(edge.specifier)
             preferred = self.preferred(pool)
             if preferred is not None:
@@ -167,13 +166,6 @@ class Supply:
         return Candidate(key, project, extra, rank, provider, pool.row(rank, provider), pool.page.versions[rank])
 
     # ---- edges
-
-    def flags(self, specifiers: SpecifierSet) -> SpecifierFlags:
-        """Return what *specifiers* say about the order of decisions."""
-        flags = self._flags.get(specifiers)
-        if flags is None:
-            flags = self._flags[specifiers] = SpecifierFlags(specifiers)
-        return flags
 
     def mask(self, edge: Edge, pool: Pool) -> int:
         """Return the ranks of *pool* that satisfy *edge*."""
