@@ -1,0 +1,221 @@
+"""Asking the build backend of a stranger's sdist, in a sandbox, for its requirements or its metadata (PEP 517)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from db.facts import check_text
+from resolver.errors import printable, shorten
+
+from .build_environment import BuildEnvironment
+from .build_system import BuildSystem, read_build_system
+from .hook_failures import FailureClass, HookFailure, Refused, last_lines, tell_failure
+from .sandbox import Ending, require_sandbox, run_sandboxed
+from .sandbox_limits import Limits
+from .unpacked_sdist import UnpackedSdist, unpack_sdist
+
+__all__ = ["BuildRequires", "BuiltMetadata", "Step", "ask_backend", "ask_backend_of"]
+
+#: ``requires`` asks get_requires_for_build_wheel, ``metadata`` prepare_metadata_for_build_wheel or build_wheel.
+Step = Literal["requires", "metadata"]
+
+_MOST_REQUIREMENTS = 10_000
+_LONGEST_REQUIREMENT = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequires:
+    """What a backend requires besides build-system.requires (get_requires_for_build_wheel)."""
+
+    requires: tuple[str, ...]
+    """Raw strings in the backend's order; they need not parse."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltMetadata:
+    """The METADATA that a backend made."""
+
+    metadata: bytes
+    """As it is; whether its name and version are the sdist's is for who parses it."""
+    how: Literal["prepare-metadata", "build-wheel"]
+    """The hook that it comes from."""
+
+
+Answer = BuildRequires | BuiltMetadata | HookFailure
+
+
+def ask_backend(
+    sdist: IO[bytes] | Path,
+    *,
+    filename: str,
+    environment: BuildEnvironment,
+    step: Step,
+    subdirectory: str = "",
+    limits: Limits | None = None,
+) -> Answer:
+    """Unpack an sdist, ask its backend in a sandbox, and return its answer or why there is none.
+
+    Nothing is left behind, whatever happens.  The answer is checked for its form (types, sizes,
+    text); what it says is the publisher's.
+
+    :param filename: the sdist's, which tells the kind of its archive.
+    :param environment: an entered one with the wheels that the step needs.
+    :param subdirectory: the project's folder in the source, relative.
+    :raises Unavailable: ``no-sandbox``, ``sandbox-failed`` or ``no-temporary-space``.
+    """
+    require_sandbox()
+    try:
+        with unpack_sdist(sdist, filename=filename, limits=limits) as source:
+            return ask_backend_of(source, environment=environment, step=step, subdirectory=subdirectory, limits=limits)
+    except Refused as refused:
+        return refused.failure
+
+
+def ask_backend_of(
+    source: UnpackedSdist,
+    *,
+    environment: BuildEnvironment,
+    step: Step,
+    subdirectory: str = "",
+    limits: Limits | None = None,
+) -> Answer:
+    """Ask as :func:`ask_backend` does, of a source that is unpacked already; it stays as it is."""
+    limits = limits or Limits()
+    try:
+        project = source.project_folder(subdirectory)
+        system = read_build_system(project)
+    except Refused as refused:
+        return refused.failure
+    request = {
+        "step": step,
+        "subdirectory": project.relative_to(source.folder).as_posix(),
+        "backend": system.backend,
+        "backend_path": list(system.backend_path),
+        "limits": {
+            "cpu_seconds": math.ceil(limits.cpu_seconds),
+            "memory": limits.memory,
+            "file_bytes": limits.file_bytes,
+            "processes": limits.processes,
+            "answer": limits.answer,
+        },
+    }
+    ending = run_sandboxed(
+        environment.driver,
+        request=json.dumps(request).encode() + b"\n",
+        view=environment.view(source.folder),
+        limits=limits,
+    )
+    return _judge(ending, step, system, limits)
+
+
+def _judge(ending: Ending, step: Step, system: BuildSystem, limits: Limits) -> Answer:
+    """Return what a sandbox's ending amounts to; everything in it but *stopped* may be forged."""
+    detail = last_lines(ending.output)
+    if ending.stopped is not None:
+        return HookFailure(kind=ending.stopped, reason=_EXCESSES[ending.stopped](limits), detail=detail)
+    try:
+        reply = _parse(ending.reply)
+        if "failed" in reply:
+            return _failure(reply, ending.output, system, limits)
+        return _requires(reply) if step == "requires" else _metadata(reply, limits)
+    except _False as error:
+        return HookFailure(kind=FailureClass.FALSE_RESULT, reason=printable(str(error)), detail=detail)
+
+
+class _False(Exception):
+    """An answer that is none; the text is a sentence."""
+
+
+def _parse(data: bytes) -> Mapping[str, Any]:
+    if not data:
+        raise _False("its backend ended the process that had called it")
+    try:
+        reply = json.loads(data.decode())
+    except (ValueError, RecursionError):
+        reply = None
+    if not isinstance(reply, dict):
+        raise _False("its backend sent something else in place of its result")
+    return reply
+
+
+def _requires(reply: Mapping[str, Any]) -> BuildRequires:
+    found = reply.get("requires")
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise _False("its backend answered requirements that are not a list of texts")
+    if len(found) > _MOST_REQUIREMENTS or any(len(text) > _LONGEST_REQUIREMENT for text in found):
+        raise _False("its backend answered more requirements, or longer ones, than there can be")
+    try:
+        return BuildRequires(requires=tuple(check_text(text) for text in found))
+    except ValueError:
+        raise _False("its backend answered a requirement that is no text") from None
+
+
+def _metadata(reply: Mapping[str, Any], limits: Limits) -> BuiltMetadata:
+    try:
+        data = base64.b64decode(reply["metadata"], validate=True)
+        data.decode()
+    except (KeyError, TypeError, binascii.Error, ValueError):
+        raise _False("its backend left a METADATA that is not UTF-8") from None
+    if len(data) > limits.answer:
+        raise _False(f"its backend left a METADATA larger than {limits.answer} bytes")
+    how = reply.get("how")
+    if how not in ("prepare-metadata", "build-wheel"):
+        raise _False("its backend sent something else in place of its result")
+    return BuiltMetadata(metadata=data, how=how)
+
+
+#: The classes that the driver tells by itself.
+_TOLD = (
+    FailureClass.BACKEND_FAILED,
+    FailureClass.BACKEND_MISSING,
+    FailureClass.FALSE_RESULT,
+    FailureClass.TOO_LARGE,
+)
+_SIGNALS = {
+    -signal.SIGXCPU: FailureClass.TIMEOUT,
+    -signal.SIGXFSZ: FailureClass.TOO_LARGE,
+}
+_REASONS = {
+    FailureClass.BACKEND_FAILED: "its build backend {} failed",
+    FailureClass.NEEDS_NETWORK: "its build backend {} wants to fetch something, and there is no network",
+    FailureClass.MISSING_COMPILER: "its build backend {} needs a compiler that this machine does not have",
+}
+_EXCESSES = {
+    FailureClass.TIMEOUT: lambda limits: (
+        f"its build backend did not end within {limits.wall_seconds:g} seconds"
+        f" or {limits.cpu_seconds:g} seconds of the processor"
+    ),
+    FailureClass.TOO_MUCH_MEMORY: lambda limits: f"its build backend used more than {limits.memory} bytes of memory",
+    FailureClass.TOO_MANY_PROCESSES: lambda limits: f"its build backend ran more than {limits.processes} processes",
+    FailureClass.TOO_MUCH_OUTPUT: lambda limits: f"its build backend printed more than {limits.output} bytes",
+    FailureClass.TOO_LARGE: lambda limits: f"its build backend wrote more than {limits.file_bytes} bytes of files",
+    FailureClass.TOO_MANY_FILES: lambda limits: f"its build backend made more than {limits.files} files",
+    FailureClass.FALSE_RESULT: lambda limits: f"its build backend answered far more than {limits.answer} bytes",
+}
+
+
+def _failure(reply: Mapping[str, Any], output: bytes, system: BuildSystem, limits: Limits) -> HookFailure:
+    kind, reason, lines = reply["failed"], reply.get("reason"), reply.get("lines", [])
+    if kind not in _TOLD or not isinstance(reason, str | None) or not isinstance(lines, list):
+        raise _False("its backend sent something else in place of its result")
+    kind = FailureClass(kind)
+    detail = last_lines(output)
+    if kind is FailureClass.BACKEND_FAILED:
+        code = reply.get("code")
+        told = _SIGNALS.get(code) if isinstance(code, int) else None
+        kind = told or tell_failure(output) or kind
+        reason = (
+            _EXCESSES[kind](limits) if kind in _EXCESSES else _REASONS[kind].format(repr(shorten(system.backend, 100)))
+        )
+    elif kind is FailureClass.BACKEND_MISSING:
+        reason = f"its build backend {shorten(system.backend, 100)!r} cannot be imported from its build requirements"
+        detail = last_lines("\n".join(str(line) for line in lines[:8]).encode(errors="replace"))
+    return HookFailure(kind=kind, reason=printable(shorten(reason or kind, 500)), detail=detail)

@@ -1,0 +1,107 @@
+"""Why a build backend gave no answer: the classes of failure, and how a backend's last words tell some of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from resolver.errors import printable, shorten
+
+__all__ = ["FailureClass", "HookFailure", "Refused", "last_lines", "tell_failure"]
+
+_LINES = 8
+_LONGEST_LINE = 300
+#: Colours and other sequences that programs write to terminals (ECMA-48), left out of what is kept.
+_SEQUENCES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\^_])")
+
+
+class FailureClass(StrEnum):
+    """The class of a failure: stable across releases, and explained in docs/explanation/sandbox.md."""
+
+    NO_BACKEND = "no-backend"
+    INVALID_BUILD_SYSTEM = "invalid-build-system"
+    BACKEND_MISSING = "backend-missing"
+    BACKEND_FAILED = "backend-failed"
+    NEEDS_NETWORK = "needs-network"
+    MISSING_COMPILER = "missing-compiler"
+    TIMEOUT = "timeout"
+    TOO_MUCH_MEMORY = "too-much-memory"
+    TOO_MANY_PROCESSES = "too-many-processes"
+    TOO_MUCH_OUTPUT = "too-much-output"
+    TOO_LARGE = "too-large"
+    TOO_MANY_FILES = "too-many-files"
+    UNSAFE_ARCHIVE = "unsafe-archive"
+    BROKEN_ARCHIVE = "broken-archive"
+    UNUSABLE_WHEEL = "unusable-wheel"
+    FALSE_RESULT = "false-result"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookFailure:
+    """Why an sdist's backend gave no answer."""
+
+    kind: FailureClass
+    reason: str
+    """One sentence without its full stop that begins with "its" (the sdist's); safe for a terminal."""
+    detail: tuple[str, ...] = ()
+    """The last lines that the backend wrote, at most eight; safe for a terminal."""
+
+
+class Refused(Exception):
+    """An sdist or a wheel that is not handed to a sandbox, with the *failure* to record."""
+
+    def __init__(self, kind: FailureClass, reason: str) -> None:
+        super().__init__(reason)
+        self.failure = HookFailure(kind=kind, reason=printable(shorten(reason, 500)))
+
+
+def last_lines(output: bytes) -> tuple[str, ...]:
+    """Return the last lines of what a program wrote, at most eight, without terminal controls."""
+    text = _SEQUENCES.sub("", output.decode(errors="replace")).replace("\r", "\n").replace("\t", "    ")
+    lines = [line.rstrip() for line in text.split("\n") if line.strip()]
+    return tuple(printable(shorten(line, _LONGEST_LINE)) for line in lines[-_LINES:])
+
+
+#: The compilers of C, C++ and Fortran as builds name them: gcc, x86_64-linux-gnu-g++-12, /usr/bin/cc, f95.
+_COMPILER = r"'?\"?(?:[\w./+-]*[-/])?(?:gcc|g\+\+|cc|c\+\+|c99|clang|clang\+\+|gfortran|f77|f95|cl)(?:-[\d.]+)?'?\"?"
+#: What backends, compilers and Python itself write where one of these is the cause; the last match wins.
+_SIGNS: tuple[tuple[FailureClass, re.Pattern[str]], ...] = (
+    (
+        FailureClass.NEEDS_NETWORK,
+        re.compile(
+            r"Temporary failure in name resolution|Name or service not known|Network is unreachable"
+            r"|Could not resolve host|Failed to establish a new connection|nodename nor servname"
+            r"|Could not fetch URL|Couldn't find index page|No matching distribution found for"
+            r"|Unable to access '?https?://|\[Errno (?:-2|-3|101)\]",
+            re.I,
+        ),
+    ),
+    (
+        FailureClass.MISSING_COMPILER,
+        re.compile(
+            rf"unable to execute {_COMPILER}:|error: command {_COMPILER} failed: No such file"
+            rf"|No such file or directory: {_COMPILER}(?:\s|$)|{_COMPILER}: (?:command )?not found"
+            r"|Unknown compiler\(s\)|No CMAKE_\w+_COMPILER could be found|CMAKE_\w+_COMPILER not set"
+            r"|no acceptable C compiler found|(?:Rust toolchain|Cargo).* is not (?:installed|on PATH)"
+            r"|can't find Rust compiler|No such file or directory: '?(?:cargo|rustc)\b",
+            re.I,
+        ),
+    ),
+    (FailureClass.TOO_MUCH_MEMORY, re.compile(r"^\s*MemoryError\b|Cannot allocate memory|std::bad_alloc", re.M)),
+    (FailureClass.TOO_LARGE, re.compile(r"No space left on device|File too large|\[Errno (?:28|27)\]")),
+    (
+        FailureClass.TOO_MANY_PROCESSES,
+        re.compile(r"BlockingIOError: \[Errno 11\]|can't start new thread|fork: .*Resource temporarily unavailable"),
+    ),
+)
+
+
+def tell_failure(output: bytes) -> FailureClass | None:
+    """Return the cause that the end of a failed backend's *output* names, None where it names none.
+
+    The text is the backend's own: a false one changes the class of its failure and nothing else.
+    """
+    text = output[-16_384:].decode(errors="replace")
+    found = [(match.start(), kind) for kind, sign in _SIGNS for match in sign.finditer(text)]
+    return max(found)[1] if found else None

@@ -1,0 +1,119 @@
+"""How much the code of a stranger may use in a sandbox, and what it has used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from .hook_failures import FailureClass
+
+__all__ = ["Limits", "Usage", "find_excess", "read_usage"]
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one sdist may use. Unpacking is limited on disk, everything else within one run of the sandbox."""
+
+    wall_seconds: float = 300
+    cpu_seconds: float = 600
+    """Of all processes together; also of each alone."""
+    memory: int = 4 << 30
+    """Bytes of all processes together, besides what lies in files."""
+    processes: int = 256
+    """Processes and threads together."""
+    output: int = 64 << 20
+    """Bytes on stdout and stderr; only the last few lines are kept."""
+    file_bytes: int = 4 << 30
+    """Bytes of files in the sandbox, a copy of the source among them; they lie in memory."""
+    files: int = 400_000
+    """Files, folders and links in the sandbox."""
+    answer: int = 4 << 20
+    """Bytes of METADATA, or of the list of requirements, that are accepted."""
+    unpacked_bytes: int = 2 << 30
+    """Bytes that the sdist unpacks to."""
+    unpacked_members: int = 200_000
+    """Members of the sdist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a sandbox uses at one moment."""
+
+    processes: int
+    cpu_seconds: float
+    memory: int
+    file_bytes: int
+    files: int
+    room: int
+    """Bytes that still fit into the fullest of its file systems."""
+
+
+def _read_numbers(proc: int, name: str) -> list[str]:
+    """Return the fields of /proc/PID/stat after the name of the program, which may hold anything."""
+    with open(f"{name}/stat", "rb", buffering=0, opener=lambda path, flags: os.open(path, flags, dir_fd=proc)) as file:
+        return file.read(4096).rpartition(b")")[2].decode("ascii", "replace").split()
+
+
+def _read_share(proc: int, name: str) -> int:
+    """Return the bytes of a process, pages that it shares with others counted by their share."""
+    path = str(PurePosixPath(name, "smaps_rollup"))
+    with open(path, "rb", opener=lambda path, flags: os.open(path, flags, dir_fd=proc)) as file:
+        for line in file:
+            if line.startswith(b"Pss:"):
+                return int(line.split()[1]) << 10
+    return 0
+
+
+def _processes(proc: int) -> Iterator[str]:
+    return (name for name in os.listdir(proc) if name.isdigit())
+
+
+def read_usage(proc: int, file_systems: Sequence[int], *, memory_limit: int) -> Usage:
+    """Return what the sandbox uses whose /proc and whose writable file systems these open folders are.
+
+    :param memory_limit: bytes; only where the cheap sum is above it are shared pages told apart.
+    """
+    tasks, ticks, pages = 0, 0, 0
+    for name in _processes(proc):
+        # a process that ends while it is looked at is gone, or has no pages any more
+        with suppress(OSError, ValueError, IndexError):
+            fields = _read_numbers(proc, name)
+            tasks += int(fields[17])
+            ticks += sum(int(field) for field in fields[11:15])
+            pages += int(fields[21])
+    memory = pages * _PAGE
+    if memory > memory_limit:
+        memory = 0
+        for name in _processes(proc):
+            with suppress(OSError, ValueError, IndexError):
+                memory += _read_share(proc, name)
+    stats = [os.fstatvfs(folder) for folder in file_systems]
+    return Usage(
+        processes=tasks,
+        cpu_seconds=ticks / _TICKS,
+        memory=memory,
+        file_bytes=sum((s.f_blocks - s.f_bfree) * s.f_frsize for s in stats),
+        files=sum(s.f_files - s.f_ffree for s in stats),
+        room=min((s.f_bfree * s.f_frsize for s in stats), default=0),
+    )
+
+
+def find_excess(usage: Usage, limits: Limits) -> FailureClass | None:
+    """Return which of the *limits* is exceeded, None where none is."""
+    if usage.processes > limits.processes:
+        return FailureClass.TOO_MANY_PROCESSES
+    if usage.memory > limits.memory:
+        return FailureClass.TOO_MUCH_MEMORY
+    if usage.file_bytes > limits.file_bytes or usage.room == 0:
+        return FailureClass.TOO_LARGE
+    if usage.files > limits.files:
+        return FailureClass.TOO_MANY_FILES
+    if usage.cpu_seconds > limits.cpu_seconds:
+        return FailureClass.TIMEOUT
+    return None
