@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from resolver.errors import Unavailable
 
+from .archives import BROKEN, BoundedMember, UnusableArchive
 from .nar import frame
 
 __all__ = ["UnusableTarball", "hash_unpacked"]
@@ -107,13 +108,17 @@ def _hash_tar(plain: BinaryIO) -> str:
     plain.seek(0)
     root = _Folder()
     try:
-        with tarfile.open(fileobj=plain, mode="r:", encoding="utf-8", errors="surrogateescape") as opened:
+        with tarfile.open(
+            fileobj=plain, mode="r:", encoding="utf-8", errors="surrogateescape", tarinfo=BoundedMember
+        ) as opened:
             for number, member in enumerate(opened):
                 if number >= _MOST_MEMBERS:
                     raise UnusableTarball(f"it holds more than {_MOST_MEMBERS} members")
                 _place(root, member)
-    except (tarfile.TarError, ValueError, OverflowError) as error:
-        raise UnusableTarball(f"it is not a tar archive that can be read ({error})") from error
+    except UnusableArchive as error:
+        raise UnusableTarball(str(error)) from error
+    except BROKEN as error:
+        raise UnusableTarball(f"it is not a tar archive that can be read ({type(error).__name__}: {error})") from error
     tops = list(root.entries.values())
     if len(tops) != 1 or not isinstance(tops[0], _Folder):
         raise UnusableTarball("it does not hold just one folder")

@@ -115,9 +115,11 @@ def test_a_plain_tar_that_is_cut_is_refused(tmp_path: Path) -> None:
 
 
 def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tarball, "_LARGEST", 1 << 20)
+    monkeypatch.setattr(tarball, "_LARGEST", 8 << 20)
     monkeypatch.setattr(tarball, "_MOST_MEMBERS", 100)
     with pytest.raises(UnusableTarball, match="GiB"):
-        hash_unpacked(pack(tmp_path / "x.tar.gz", member("top/zeros", b"\0" * (2 << 20))))
+        hash_unpacked(pack(tmp_path / "x.tar.gz", member("top/zeros", b"\0" * (9 << 20))))
+    with pytest.raises(UnusableTarball, match="header"):
+        hash_unpacked(pack(tmp_path / "z.tar.gz", member("top/" + "x" * (2 << 20))))
     with pytest.raises(UnusableTarball, match="more than 100 members"):
         hash_unpacked(pack(tmp_path / "y.tar.gz", *(member(f"top/{n}") for n in range(101))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import subprocess
 import tarfile
@@ -14,14 +15,16 @@ from pathlib import Path
 import pytest
 
 from crawler.nar import hash_nar, to_sri
-from tests.e2e.machines import HOST_PYTHON, Machine
+from tests.e2e.machines import HOST_PYTHON, ROOT, Machine
 from tests.support.dists import make_sdist, make_wheel, wheel_from_installed
 from tests.support.index import FakeIndex
-from tests.support.nix import STAND_IN, NixStore
+from tests.support.nix import STAND_IN, NixStore, open_store
+from tests.support.nix_slots import remove_tree
 from tests.support.repositories import DEMO, Repository, file_server
 
 pytestmark = pytest.mark.nix
 
+PAGE = (ROOT / "docs/how-to/archive.md").read_text()
 REV = "5eed1eead550" + "0" * 28
 
 
@@ -49,12 +52,19 @@ class Kept:
 
 
 @pytest.fixture
-def kept(request: pytest.FixtureRequest, fake_index: FakeIndex, nix_store: NixStore, tmp_path: Path) -> Kept:
+def fresh_store(nix_store: NixStore, tmp_path: Path) -> Iterator[NixStore]:
+    """A store that holds what the stand-in nixpkgs copies from the host, and nothing that a lock names."""
+    yield open_store(tmp_path / "nix")
+    remove_tree(tmp_path / "nix")
+
+
+@pytest.fixture
+def kept(request: pytest.FixtureRequest, fake_index: FakeIndex, fresh_store: NixStore, tmp_path: Path) -> Kept:
     """Everything that a lock can name: wheels, an sdist, a commit, a local wheel, nixpkgs; unique to the test."""
     salt = request.node.name
     home = tmp_path / "home"
     home.mkdir()
-    machine = Machine(home=home, index_url=fake_index.url, environ=nix_store.env())
+    machine = Machine(home=home, index_url=fake_index.url, environ=fresh_store.env())
     for dist in (
         make_wheel("solo", "1.0", requires=["built"], files={"solo.py": f"salt = {salt!r}\n"}),
         make_sdist("built", "1.0", files={"built.py": f"salt = {salt!r}\n"}),
@@ -115,7 +125,7 @@ def test_the_archive_alone_is_enough(kept: Kept, form: str) -> None:
     assert len(kept.told["saved"]) == len(list(kept.archive.iterdir())) - 1, "and the index"
 
 
-def test_nothing_depends_on_where_the_sources_come_from(kept: Kept, nix_store: NixStore) -> None:
+def test_nothing_depends_on_where_the_sources_come_from(kept: Kept, fresh_store: NixStore) -> None:
     """With folders, with servers or without mirrors: the same outputs, though other derivations fetch."""
     outputs = set()
     with file_server(kept.archive) as url:
@@ -124,13 +134,15 @@ def test_nothing_depends_on_where_the_sources_come_from(kept: Kept, nix_store: N
             words = ("--arg", "mirrors", mirrors)
             # the wheel that lay beside the lock is only in the archive as well
             attribute = "packages.demo-app" if mirrors == "[ ]" else "env"
-            (drv,) = nix_store.call("nix-instantiate", kept.machine.home / "python.nix", "-A", attribute, *words).paths
-            outputs.add((attribute, nix_store.call("nix-store", "--query", "--outputs", drv).stdout))
-        (again,) = nix_store.call(
+            (drv,) = fresh_store.call(
+                "nix-instantiate", kept.machine.home / "python.nix", "-A", attribute, *words
+            ).paths
+            outputs.add((attribute, fresh_store.call("nix-store", "--query", "--outputs", drv).stdout))
+        (again,) = fresh_store.call(
             "nix-instantiate", kept.machine.home / "python.nix", "-A", "packages.demo-app", "--arg", "mirrors",
             f"[ {kept.archive} ]",
         ).paths  # fmt: skip
-    outputs.add(("packages.demo-app", nix_store.call("nix-store", "--query", "--outputs", again).stdout))
+    outputs.add(("packages.demo-app", fresh_store.call("nix-store", "--query", "--outputs", again).stdout))
     assert len(outputs) == 2
 
 
@@ -146,3 +158,51 @@ def test_the_archive_says_what_it_holds(kept: Kept) -> None:
         if entry["kind"] != "nixpkgs":
             said = subprocess.run(["sha256sum", kept.archive / entry["name"]], capture_output=True, text=True)
             assert said.stdout.startswith(entry["name"]), "anyone can check it without mach"
+
+
+def test_the_commands_of_the_page_do_what_it_says(kept: Kept, fresh_store: NixStore) -> None:
+    verify, export, sources = (
+        block.replace("/srv/archive", str(kept.archive)) for block in re.findall(r"```sh\n(.+?)```", PAGE, re.DOTALL)
+    )
+    home = kept.machine.home
+
+    def shell(script: str, *, folder: Path = home, code: int = 0) -> str:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=folder,
+            env=kept.machine.env(),
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode == 0) == (code == 0), done.stderr
+        return done.stdout + done.stderr
+
+    shell(verify, folder=kept.archive)
+    mirrors = f"--arg mirrors '[ {kept.archive} ]'"
+    shell(f"nix-build python.nix -A env -o result {mirrors}")
+    env = (home / "result").resolve()
+    shell(export)
+    shell(sources)
+    fetches = (home / "fetches").read_text()
+    for name in ("solo-1.0-py3-none-any.whl.drv", "built-1.0.tar.gz.drv", "source.git.drv"):
+        assert name in fetches
+    # away with all of it, and back from the two files alone
+    gone = fresh_store.call("bash", "-c", f"xargs nix-store --query --outputs < {home}/fetches").paths
+    (home / "result").unlink()
+    users = fresh_store.call("nix-store", "--query", "--referrers-closure", *gone).paths
+    fresh_store.call(
+        "nix-store", "--delete", "--ignore-liveness", *{*users, *gone, env} - {p for p in users if p.suffix == ".drv"}
+    )
+    assert not env.exists()
+    shell("nix-store --import < sources.closure")
+    assert all(path.exists() for path in gone)
+    assert not env.exists()
+    shell("nix-store --import < environment.closure")
+    assert (
+        shell(f"{env}/bin/python -B -c 'import solo; print(solo.salt)'")
+        == "test_the_commands_of_the_page_do_what_it_says\n"
+    )
+
+    spoiled = next(path for path in kept.archive.iterdir() if len(path.name) == 64)
+    spoiled.write_bytes(b"spoiled")
+    assert f"{spoiled.name}: FAILED" in shell(verify, folder=kept.archive, code=1)
