@@ -23,6 +23,8 @@ __all__ = ["explain"]
 
 #: What a message shows at most; the details hold all of it.
 _MOST_DEMANDS, _MOST_STEPS, _MOST_FILTERED, _MOST_FIXES = 4, 5, 2, 3
+#: Of the steps that are shown, those from the beginning where some are left out.
+_FIRST_STEPS = 2
 
 
 def explain(
@@ -154,6 +156,14 @@ def _first(lines: Sequence[str], most: int, more: str = "more") -> list[str]:
     return shown
 
 
+def _both_ends(steps: Sequence[str]) -> list[str]:
+    """Return at most five steps: how it begins, and what is nearest to the dead end."""
+    if len(steps) <= _MOST_STEPS:
+        return list(steps)
+    left_out = f"and {len(steps) - _MOST_STEPS} steps between (--json shows them)"
+    return [*steps[:_FIRST_STEPS], left_out, *steps[_FIRST_STEPS - _MOST_STEPS :]]
+
+
 def _place(target: Target) -> str:
     return f"Python {target.python}, {target.system}"
 
@@ -180,7 +190,7 @@ def _demanded(trouble: Trouble, project: str) -> list[str]:
 def _context(told: _Told) -> list[str]:
     supply, trouble, fixes = told.supply, told.trouble, told.fixes
     lines = _asked(trouble.core) if trouble.project is not None else []
-    lines += _first([step.text for step in trouble.steps], _MOST_STEPS, "steps (--json shows them)")
+    lines += _both_ends([step.text for step in trouble.steps])
     lines += _first([f"the override {text} is in force" for text in told.overrides], 2, "overrides")
     pool = None if trouble.project is None else supply.known_pool(NormalizedName(trouble.project))
     if trouble.code == "no-such-version" and pool is not None:

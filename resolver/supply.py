@@ -62,6 +62,7 @@ class Supply:
             self._overrides.setdefault((override.parent, override.requirement.project), []).append(override)
         self._used: set[Override] = set()
         self._excludes = frozenset(excludes)
+        self._left_out: set[NormalizedName] = set()
         #: Projects that a direct reference of the user's provides -> its normal form.
         self.directs: dict[NormalizedName, str] = {}
         self._find_directs((*roots, *constraints))
@@ -279,6 +280,7 @@ class Supply:
         """
         project, extras = dependency.project, dependency.extras
         if project in self._excludes:
+            self._left_out.add(project)
             return
         overrides = self._overrides.get((parent, project)) if parent else None
         overrides = overrides or self._overrides.get((None, project))
@@ -298,6 +300,10 @@ class Supply:
         for some, specifier, text in stated:
             for extra in ("", *some):
                 yield Edge(project, extra, specifier, text, origin)
+
+    def unused_excludes(self) -> list[NormalizedName]:
+        """Return the projects to leave out that nobody asked for so far, sorted."""
+        return sorted(self._excludes - self._left_out)
 
     def unused_overrides(self) -> list[Override]:
         """Return the overrides that replaced nothing so far."""

@@ -16,7 +16,8 @@ from api.notices import Notices
 from api.service import CatalogChoices, lock_request, render_nix
 from crawler.settings import IndexSettings, read_index_settings
 from resolver import __version__
-from resolver.errors import InputError, MachError, printable
+from resolver.errors import InputError, MachError, NoSolution, printable
+from resolver.statistics import Statistics
 
 from .bodies import ResolveBody, read_body
 from .negotiation import MEDIA_TYPES, choose_format
@@ -70,8 +71,15 @@ def make_app(settings: ServiceSettings) -> FastAPI:
         kind = choose_format(form, request.headers.get("accept", ""))
         data = await _read_limited(request, settings.largest_body)
         body = read_body(data, request.headers.get("content-type", ""))
-        text = await run_in_threadpool(_resolve, body, settings, indexes, kind)
-        return Response(text, media_type=MEDIA_TYPES[kind], headers={"Vary": "Accept"})
+        statistics = Statistics()
+        response: Response
+        try:
+            text = await run_in_threadpool(_resolve, body, settings, indexes, kind, statistics)
+            response = Response(text, media_type=MEDIA_TYPES[kind], headers={"Vary": "Accept"})
+        except NoSolution as error:
+            response = problem_of(error)
+        response.headers["Mach-Statistics"] = _as_dictionary(statistics)
+        return response
 
     _handle_errors(app)
     return app
@@ -86,7 +94,14 @@ async def _read_limited(request: Request, limit: int) -> bytes:
     return bytes(data)
 
 
-def _resolve(body: ResolveBody, settings: ServiceSettings, indexes: IndexSettings, kind: str) -> str:
+def _as_dictionary(statistics: Statistics) -> str:
+    """Return what a resolution did as a header's value (RFC 8941, "Dictionaries")."""
+    return ", ".join(f"{name.replace('_', '-')}={value}" for name, value in statistics.to_json().items())
+
+
+def _resolve(
+    body: ResolveBody, settings: ServiceSettings, indexes: IndexSettings, kind: str, statistics: Statistics
+) -> str:
     asked = ask(
         texts=body.texts(),
         constraint_texts=body.constraint_texts(),
@@ -99,7 +114,7 @@ def _resolve(body: ResolveBody, settings: ServiceSettings, indexes: IndexSetting
     if len(asked.request.systems) > settings.most_targets:
         raise InputError("too-many-targets", f"at most {settings.most_targets} platforms at once")
     choices = CatalogChoices(db=settings.db, snapshot=body.snapshot, offline=settings.offline)
-    locked = lock_request(asked, choices, Notices(warn=_log_line))
+    locked = lock_request(asked, choices, Notices(warn=_log_line), statistics=statistics)
     return locked.text if kind == "lock" else render_nix(locked.lock)
 
 

@@ -71,6 +71,15 @@ def test_text_and_json_ask_for_the_same(service: httpx.Client, operator: Machine
     assert without_type.text == text
 
 
+def test_every_resolution_says_what_it_did(service: httpx.Client, operator: Machine) -> None:
+    told = resolve(service, "requests<2.32\n").headers["Mach-Statistics"]
+    numbers = dict(part.split("=") for part in told.split(", "))
+    lock = operator.mach("lock", "requests<2.32", "-o", "again.lock", "--json")
+    assert {name.replace("_", "-") for name in json.loads(lock.stdout)["statistics"]} == numbers.keys()
+    assert int(numbers["rounds"]) >= 5
+    assert "rounds=" in resolve(service, "idna>=99\n").headers["Mach-Statistics"]
+
+
 def test_everything_that_may_be_asked_for(service: httpx.Client, operator: Machine) -> None:
     body = {
         "requirements": ["urllib3", "idna"],

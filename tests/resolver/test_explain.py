@@ -170,7 +170,7 @@ def test_long_explanations_are_cut_and_the_details_are_not():
     releases = {f"p{n}": {"1": [f"p{n + 1}"]} for n in range(20)} | {"p20": {"1": ["end<2"]}, "end": {"1": [], "2": []}}
     error = refusal(ask("p0", "end>=2"), MemoryCatalog(releases))
     assert len(str(error).splitlines()) <= 15
-    assert "and 16 steps (--json shows them)" in str(error)
+    assert "and 16 steps between (--json shows them)" in str(error)
     assert len(error.details["steps"]) == 21
 
 

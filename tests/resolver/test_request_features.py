@@ -103,6 +103,13 @@ def test_an_excluded_dependency_is_left_out():
     assert versions(ask("a", excludes=("c",)), catalog) == {"a": "1", "b": "1"}
 
 
+def test_an_exclude_that_leaves_nothing_out_is_told():
+    catalog = MemoryCatalog({"a": {"1": []}})
+    assert warnings(ask("a", excludes=("ghost",)), catalog) == (
+        "the exclude ghost leaves nothing out: nobody asks for it",
+    )
+
+
 def test_a_date_for_one_project():
     catalog = MemoryCatalog({n: {"1": {"upload": 100}, "2": {"upload": 200}} for n in "ab"})
     assert versions(ask("a", "b", as_of={"a": 150}), catalog) == {"a": "1", "b": "2"}
