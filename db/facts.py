@@ -8,9 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from resolver.catalog import EXTRACTOR
 from resolver.names import NormalizedName
 
-__all__ = ["AbsenceFact", "Fact", "FileFact", "MetadataFact", "PageFact", "UnchangedFact", "check_text"]
+__all__ = [
+    "AbsenceFact",
+    "BuildSystem",
+    "BuiltFact",
+    "Fact",
+    "FileFact",
+    "MetadataFact",
+    "PageFact",
+    "UnchangedFact",
+    "check_text",
+]
 
 
 def check_text(text: str) -> str:
@@ -80,6 +91,19 @@ class UnchangedFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSystem:
+    """How an sdist is built (PEP 517, 518), or, of what a backend said, which requirements it added."""
+
+    requires: tuple[str, ...]
+    """Raw requirement strings in the file's order."""
+    backend: str | None = None
+    """``build-backend`` as the file has it; None where it names none (setuptools' legacy backend then)."""
+    backend_path: tuple[str, ...] = ()
+    extractor: int = EXTRACTOR
+    """Version of the rules by which this was found out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataFact:
     """The core metadata of one file, or why it cannot be had."""
 
@@ -96,6 +120,37 @@ class MetadataFact:
     """A sentence where the metadata cannot be had (``its metadata takes a build``); None otherwise."""
     sha256: str | None = None
     """Digest of the whole file, where it was downloaded and the page gave none."""
+    build: BuildSystem | None = None
+    """Sdists only, and always where it could be read, whether or not the metadata is static."""
 
 
-Fact = PageFact | AbsenceFact | UnchangedFact | MetadataFact
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltFact:
+    """What the build backend of an sdist said in one step, in one build closure, on one Python and platform.
+
+    A later one with the same key replaces it.
+    """
+
+    index: str
+    project: NormalizedName
+    filename: str
+    python: str
+    """``3.11``: the Python that it ran on."""
+    system: str
+    """The Nix system name of the machine that it ran on."""
+    step: str
+    """One of :data:`resolver.catalog.STEPS`."""
+    closure: str
+    """Key of the build closure that it ran in."""
+    source: str = "backend"
+    requires_dist: tuple[str, ...] = ()
+    """In the step ``metadata``, as are the next two."""
+    provides_extra: tuple[str, ...] = ()
+    requires_python: str | None = None
+    build: BuildSystem
+    """The requirements that the backend added, in the step ``requires``; empty in the other."""
+    failure: str | None = None
+    """A sentence where it said nothing usable: ``its build backend failed: …``."""
+
+
+Fact = PageFact | AbsenceFact | UnchangedFact | MetadataFact | BuiltFact

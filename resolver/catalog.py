@@ -8,14 +8,18 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from .names import NormalizedName
 
 __all__ = [
+    "EXTRACTOR",
     "SDIST",
+    "STEPS",
+    "TAKES_A_BUILD",
     "WHEEL",
     "Artifact",
+    "BuildNeed",
     "Catalog",
     "MetadataNeed",
     "Page",
@@ -26,6 +30,14 @@ __all__ = [
 
 #: Kinds of files on a page.
 WHEEL, SDIST = 0, 1
+
+#: Version of the rules by which facts are taken out of sdists; older results count as unknown.
+EXTRACTOR = 1
+#: Failure of an sdist whose metadata only its build backend can tell.
+TAKES_A_BUILD = "its metadata takes a build"
+#: What a build backend is asked: ``get_requires_for_build_wheel``, and what follows from
+#: ``prepare_metadata_for_build_wheel`` (PEP 517).
+STEPS = ("requires", "metadata")
 
 #: Indices into a row of :attr:`Page.files`.
 ID, RANK, KIND, TAGS, PYTHON, UPLOAD, YANKED, METADATA = range(8)
@@ -44,14 +56,31 @@ class Page:
     :ivar tags: compressed tag sets of wheels as in file names: ``py2.py3-none-any``.
     :ivar pythons: Requires-Python texts.
     :ivar depsets: (hex digest, Requires-Dist lines, Provides-Extra names, Requires-Python or
-        None, failure or None); the failure is a sentence where metadata cannot be had.
+        None, failure or None, build or None); the failure is a sentence where metadata cannot be
+        had. An sdist has a build: (requirements of its build system, backend or None, backend
+        path, :data:`EXTRACTOR` of the time). What a backend said has (the requirements that it
+        added, None, (), :data:`EXTRACTOR`).
     :ivar files: rows (id, rank, kind, tags position or -1, Requires-Python position or -1,
         upload time in seconds or -1, 1 if yanked, depset position or -1 where metadata is
         unknown), sorted by rank, then file name.
     :ivar unusable: (file name, reason) of files that no candidate can be made of.
+    :ivar builds: rows (row of the sdist in *files*, Python ``3.11``, system, step, key of the
+        build closure, depset position) of what build backends said, sorted.
     """
 
-    __slots__ = ("absent", "depsets", "digest", "files", "index", "project", "pythons", "tags", "unusable", "versions")
+    __slots__ = (
+        "absent",
+        "builds",
+        "depsets",
+        "digest",
+        "files",
+        "index",
+        "project",
+        "pythons",
+        "tags",
+        "unusable",
+        "versions",
+    )
 
     def __init__(
         self,
@@ -63,9 +92,10 @@ class Page:
         versions: Sequence[str] = (),
         tags: Sequence[str] = (),
         pythons: Sequence[str] = (),
-        depsets: Sequence[tuple[str, Sequence[str], Sequence[str], str | None, str | None]] = (),
+        depsets: Sequence[Sequence[Any]] = (),
         files: Sequence[Sequence[int]] = (),
         unusable: Sequence[tuple[str, str]] = (),
+        builds: Sequence[Sequence[Any]] = (),
     ) -> None:
         self.index = index
         self.project = project
@@ -77,6 +107,7 @@ class Page:
         self.depsets = depsets
         self.files = files
         self.unusable = unusable
+        self.builds = builds
 
 
 #: How the numbers of a row are kept, each column on its own: little-endian, 1 (b), 4 (i) or 8 (q) bytes.
@@ -98,8 +129,9 @@ def encode_page(page: Page) -> bytes:
         list(page.versions),
         list(page.tags),
         list(page.pythons),
-        [[d[0], list(d[1]), list(d[2]), d[3], d[4]] for d in page.depsets],
+        [list(d) for d in page.depsets],
         [list(u) for u in page.unusable],
+        [list(b) for b in page.builds],
     ]
     parts = [json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode(), b"\n"]
     count = len(page.files)
@@ -118,7 +150,7 @@ def decode_page(data: bytes) -> Page:
     """
     try:
         head, _, numbers = zlib.decompress(data).partition(b"\n")
-        index, project, absent, digest, versions, tags, pythons, depsets, unusable = json.loads(head)
+        index, project, absent, digest, versions, tags, pythons, depsets, unusable, builds = json.loads(head)
         files = _decode_files(numbers)
     except (zlib.error, struct.error, TypeError) as error:
         raise ValueError(f"not a project page: {error}") from error
@@ -133,6 +165,7 @@ def decode_page(data: bytes) -> Page:
         depsets=depsets,
         files=files,
         unusable=unusable,
+        builds=builds,
     )
 
 
@@ -164,6 +197,24 @@ class MetadataNeed:
     index: str
     project: NormalizedName
     file_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class BuildNeed:
+    """What the build backend of an sdist says in one step is not known."""
+
+    index: str
+    project: NormalizedName
+    file_id: int
+    python: str
+    """``3.11``."""
+    system: str
+    step: str
+    """One of :data:`STEPS`."""
+    closure: str
+    """Key of the build closure."""
+    wheels: tuple[int, ...]
+    """File ids of the wheels in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
