@@ -37,7 +37,7 @@ class Limits:
     """Bytes of METADATA, or of the list of requirements, that are accepted."""
     unpacked_bytes: int = 2 << 30
     """Bytes that the sdist unpacks to."""
-    unpacked_members: int = 200_000
+    unpacked_members: int = 100_000
     """Members of the sdist."""
 
 

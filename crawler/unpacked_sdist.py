@@ -141,7 +141,8 @@ def _check_path(name: str) -> PurePosixPath:
 
 def _check_link(path: PurePosixPath, target: str) -> None:
     """Refuse a symbolic link that leads out of the sdist's own folder, the first part of *path*."""
-    depth = -1 if PurePosixPath(target).is_absolute() or "\0" in target else len(path.parts) - 1
+    impossible = not target or "\0" in target or PurePosixPath(target).is_absolute()
+    depth = -1 if impossible else len(path.parts) - 1
     for part in PurePosixPath(target).parts:
         if depth < 1:
             break
