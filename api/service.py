@@ -23,6 +23,8 @@ from .filling import DEFAULT_MAX_AGE, Filling
 from .notices import Notices
 
 if TYPE_CHECKING:
+    from crawler.settings import IndexSettings
+
     from .foresight import Foresight
 
 __all__ = [
@@ -69,6 +71,8 @@ class Locked:
     statistics: Statistics = field(default_factory=Statistics)
     folder: str = "."
     """Of the lock: where its relative paths start."""
+    settings: IndexSettings | None = field(default=None, repr=False)
+    """How the indexes of the request are reached; None where a lock was named."""
 
     @property
     def text(self) -> str:

@@ -155,9 +155,7 @@ class Client:
         self._cancelled = threading.Event()
         self._pacer = _Pacer(self.manners.per_second, self._cancelled)
         self._without_ranges: set[tuple[str, str]] = set()
-        self._credentials = CredentialSources(
-            indexes=settings.indexes, given=settings.credentials, netrc=settings.netrc, keyring=settings.keyring
-        )
+        self._credentials = CredentialSources.of(settings)
         self._session = Session()
         self._session.headers["User-Agent"] = f"mach/{__version__} (+{contact})"
         self._session.max_redirects = 5

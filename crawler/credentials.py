@@ -6,11 +6,15 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from resolver.errors import InputError, MachError, Unavailable
 
 from .urls import Credentials, describe_url, origin_of
+
+if TYPE_CHECKING:
+    from .settings import IndexSettings
 
 __all__ = ["KEYRING_PROVIDERS", "CredentialSources", "find_netrc", "read_netrc"]
 
@@ -54,6 +58,27 @@ class CredentialSources:
         self._entries: Mapping[str, Credentials] | None = None
         self._found: dict[tuple[Origin, str | None, bool], _Finding | MachError] = {}
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, settings: IndexSettings) -> CredentialSources:
+        """Return the sources that *settings* name."""
+        return cls(indexes=settings.indexes, given=settings.credentials, netrc=settings.netrc, keyring=settings.keyring)
+
+    def is_private(self, url: str) -> bool:
+        """Return whether a password is named for the server of *url*: in the URL of its index, or by its host in netrc.
+
+        The keyring is not asked.
+
+        :raises InputError: ``invalid-netrc``.
+        """
+        try:
+            origin = origin_of(url)
+        except ValueError:
+            return False
+        index = self._index_of(url, origin)
+        if index in self._given:
+            return True
+        return (index is not None or origin[0] == "https") and self._ask_netrc(origin, None) is not None
 
     def find(self, url: str, *, refused: bool = False) -> Credentials | None:
         """Return what is sent with a request for *url*; None where nothing is.

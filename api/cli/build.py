@@ -9,7 +9,7 @@ import click
 
 from .asking import asking_options
 from .expressions import expression_file
-from .locks import lock_for
+from .locks import fetch_private, lock_for
 from .options import catalog_options, output_options
 
 
@@ -25,6 +25,8 @@ def build(lock_file: str | None, output: str, attribute: str, **values: Any) -> 
     from nix import runner
 
     runner.find_program("nix-build")
+    keyring_provider = values["keyring_provider"]
     locked = lock_for(lock_file, values)
+    fetch_private(locked, keyring_provider)
     with expression_file(locked) as path:
         click.echo(str(runner.build(path, attribute=attribute, out_link=Path(output))))

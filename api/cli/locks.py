@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,10 @@ from .options import read_lock_file, read_lock_or_refuse
 
 if TYPE_CHECKING:
     from api.service import Locked, Upgrade
+    from crawler.settings import IndexSettings
     from resolver.lock import Lock, LockTarget
 
-__all__ = ["lock_asked", "lock_for", "note_result"]
+__all__ = ["fetch_private", "lock_asked", "lock_for", "note_result"]
 
 
 #: Lines about providers that are shown of each target; ``-v`` shows all.
@@ -44,7 +46,54 @@ def lock_for(lock_file: str | None, values: dict[str, Any]) -> Locked:
     if locked.reused:
         console.note(f"using {asking.lock_path}, which satisfies the request")
     note_result(locked)
-    return replace(locked, folder=str(asking.lock_path.parent))
+    return replace(locked, folder=str(asking.lock_path.parent), settings=asking.asked.settings)
+
+
+def fetch_private(locked: Locked, keyring_provider: str | None) -> None:
+    """Put the files of a lock that only a password opens into the Nix store: Nix does not know where mach finds it.
+
+    :param keyring_provider: of the command line; counts for a lock that was named.
+    :raises Unavailable: where such a file cannot be had.
+    """
+    from api.asking import this_system
+    from api.private_sources import fetch_private_sources
+
+    settings = locked.settings or _settings_of(locked, keyring_provider)
+    console = Console.current()
+    fetch_private_sources(locked.lock, settings, console.notices(), system=this_system())
+    console.end_progress()
+
+
+def _settings_of(locked: Locked, keyring_provider: str | None) -> IndexSettings:
+    """Return how the indexes of a lock that was named are reached: as the configuration beside it and pip's say."""
+    from crawler.credentials import find_netrc
+    from crawler.settings import IndexSettings, read_index_settings
+    from crawler.urls import split_index
+    from resolver.errors import InputError
+    from resolver.lock_request import request_from_json
+
+    from .configuring import read_configuration
+
+    configuration = read_configuration(Path(locked.folder))
+
+    def configured(name: str) -> Any:
+        setting = configuration.get(name)
+        return None if setting is None else setting.value
+
+    try:
+        settings = read_index_settings(
+            index_url=configured("index-url"),
+            extra_index_urls=configured("extra-index-url"),
+            keyring_provider=keyring_provider or configured("keyring-provider"),
+        )
+    except InputError as error:
+        if error.code != "no-index":  # a lock asks none
+            raise
+        settings = IndexSettings(indexes=(), netrc=find_netrc(os.environ))
+    # by plain http a password goes to nobody whom the user has not named
+    stated = [split_index(index).identity for index in request_from_json(locked.lock.request).indexes]
+    indexes = [*settings.indexes, *(index for index in stated if index.startswith("https:"))]
+    return replace(settings, indexes=tuple(dict.fromkeys(indexes)))
 
 
 def lock_asked(asking: Asking, old: Lock | None, upgrade: Upgrade | None = None) -> Locked:

@@ -8,7 +8,7 @@ import click
 
 from .asking import asking_options
 from .expressions import expression_file
-from .locks import lock_for
+from .locks import fetch_private, lock_for
 from .options import catalog_options, output_options
 
 
@@ -24,6 +24,8 @@ def shell(lock_file: str | None, pure: bool, command: str | None, **values: Any)
     from nix import runner
 
     runner.find_program("nix-shell")
+    keyring_provider = values["keyring_provider"]
     locked = lock_for(lock_file, values)
+    fetch_private(locked, keyring_provider)
     with expression_file(locked) as path:
         return runner.shell(path, pure=pure, command=command)
