@@ -46,11 +46,15 @@ def parse_archive(text: str) -> Path | str:
         return Path(text)
     try:
         url = clean_url(text)
+        if "@" in urlsplit(text).netloc:
+            raise ValueError("it holds a user name or password")
+        if urlsplit(url).query:
+            raise ValueError("it has a query")
     except ValueError as error:
         raise InputError(
             "no-archive",
             f"{describe_url(text)!r} is not the URL of an archive: {error}",
-            hint="name the folder or the http(s) URL of an archive, without a user name: that belongs into ~/.netrc",
+            hint="name the folder or the http(s) URL of an archive; a password belongs into ~/.netrc",
         ) from error
     return url.rstrip("/")
 

@@ -95,14 +95,6 @@ class ArchiveFolder:
         except (OSError, ValueError):
             return None
 
-    def open(self, name: str) -> BinaryIO | None:
-        """Open the file *name*; None where it is not there.
-
-        :raises OSError: where it cannot be read.
-        """
-        place = self._place(name)
-        return place.open("rb") if place.is_file() else None
-
     @staticmethod
     def _mismatch(source: Source, place: Path, digest: str) -> tuple[str, str] | None:
         """Return the hash in the lock and that of *place*, None where it is the same."""

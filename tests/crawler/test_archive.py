@@ -276,11 +276,18 @@ def test_other_archives_are_asked_first(
     assert folder.state_of(wheel) == "intact"
 
 
-@pytest.mark.parametrize("text", ["/nowhere/at/all", "ftp://archive.example/", "https://", "file:///srv"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("/nowhere/at/all", "ftp://archive.example/", "https://", "file:///srv"),
+        *("https://me:secret@archive.example/", "https://archive.example/?token=secret"),
+    ],
+)
 def test_what_is_no_archive_is_refused(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_archive(text)
     assert caught.value.code == "no-archive"
+    assert "secret" not in str(caught.value)
 
 
 def test_a_commit_is_kept_as_its_nar(client: Client, folder: ArchiveFolder, tmp_path: Path) -> None:

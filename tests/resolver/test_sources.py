@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
+from typing import get_args
 
+from resolver import lock as lock_types
 from resolver.lock import BuildClosure, Lock, LockedCheckout, LockedPath, Nixpkgs, Pin, digest_closure
-from resolver.sources import Source, folders_of, sources_of
+from resolver.sources import Origin, Source, folders_of, sources_of
 from tests.resolver.locks import FACTS, artifact, pin, target
 
 REV = "0123456789abcdef0123456789abcdef01234567"
@@ -76,6 +78,16 @@ def test_the_same_bytes_from_two_places_are_one_source() -> None:
     (found,) = [source for source in sources_of(lock) if source.label.startswith("requests")]
     assert found.origins == (artifact("requests-2.0-py3-none-any.whl"), moved)
     assert found.size == 7
+
+
+def test_every_type_of_a_lock_that_has_a_hash_is_known() -> None:
+    """A new one has to become an Origin, or builds from an archive lack it."""
+    hashed = {
+        kind
+        for kind in vars(lock_types).values()
+        if is_dataclass(kind) and {"sha256", "nar_sha256"} & {field.name for field in fields(kind)}
+    }
+    assert hashed == set(get_args(Origin))
 
 
 def test_artifacts_under_keys_that_came_later_are_found() -> None:
