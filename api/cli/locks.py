@@ -70,7 +70,6 @@ def _settings_of(locked: Locked, keyring_provider: str | None) -> IndexSettings:
     from crawler.settings import IndexSettings, read_index_settings
     from crawler.urls import split_index
     from resolver.errors import InputError
-    from resolver.lock_request import request_from_json
 
     from .configuring import read_configuration
 
@@ -90,9 +89,10 @@ def _settings_of(locked: Locked, keyring_provider: str | None) -> IndexSettings:
         if error.code != "no-index":  # a lock asks none
             raise
         settings = IndexSettings(indexes=(), netrc=find_netrc(os.environ))
+    stated = locked.lock.request.get("indexes")
     # by plain http a password goes to nobody whom the user has not named
-    stated = [split_index(index).identity for index in request_from_json(locked.lock.request).indexes]
-    indexes = [*settings.indexes, *(index for index in stated if index.startswith("https:"))]
+    more = [i for i in stated if isinstance(i, str) and i.startswith("https:")] if isinstance(stated, list) else []
+    indexes = [*settings.indexes, *(split_index(index).identity for index in more)]
     return replace(settings, indexes=tuple(dict.fromkeys(indexes)))
 
 

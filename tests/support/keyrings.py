@@ -26,6 +26,10 @@ for arguments in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
     with open(folder / "processes", "ab") as processes:
         processes.write(seen + b"\\n")
 entries = json.loads((folder / "entries.json").read_text())
+if words[0] == "set":
+    entries[words[1]] = [words[2], sys.stdin.readline().strip()]
+    (folder / "entries.json").write_text(json.dumps(entries))
+    sys.exit(0)
 options = [word for word in words if word.startswith("--")]
 operation, service, *user = [word for word in words if not word.startswith("--")]
 found = entries.get(service)
