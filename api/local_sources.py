@@ -8,6 +8,8 @@ import posixpath
 from dataclasses import replace
 from pathlib import Path
 
+from packaging.version import Version
+
 from resolver.direct import InvalidReference, LocalSource, Reference, archive_project, parse_reference
 from resolver.errors import InputError
 from resolver.names import NormalizedName
@@ -85,9 +87,9 @@ def _read_folder(path: Path, reference: Reference) -> LocalSource:
 
 
 def _read_file(path: Path, reference: Reference) -> LocalSource:
-    from crawler.archives import UnusableArchive, read_pkg_info, read_wheel_metadata
-    from crawler.core_metadata import UnusableMetadata, parse_core_metadata
-    from crawler.metadata import TAKES_A_BUILD
+    from crawler.archives import UnusableArchive, read_wheel_metadata
+    from crawler.core_metadata import CoreMetadata, UnusableMetadata, parse_core_metadata
+    from crawler.static_sdist import StaticSdist, read_static_sdist
 
     with path.open("rb") as file:
         project, version = archive_project(path.name)
@@ -102,27 +104,27 @@ def _read_file(path: Path, reference: Reference) -> LocalSource:
                 hint="find out which of the two is right before you change the hash",
             )
         file.seek(0)
-        failure: str | None = None
-        try:
-            if path.name.endswith(".whl"):
+        told: CoreMetadata | StaticSdist
+        if path.name.endswith(".whl"):
+            try:
                 data = read_wheel_metadata(file, project=project, limit=_LARGEST_METADATA)
-            else:
-                data = read_pkg_info(file, filename=path.name, limit=_LARGEST_METADATA)
-            metadata = parse_core_metadata(data, project=project, version=None)
-            if not path.name.endswith(".whl") and not metadata.is_static:
-                failure = TAKES_A_BUILD
-        except UnusableArchive as error:
-            raise UnusableMetadata(str(error)) from error
-    if failure is not None:
-        raise UnusableMetadata(failure)
+            except UnusableArchive as error:
+                raise UnusableMetadata(str(error)) from error
+            told = parse_core_metadata(data, project=project, version=None)
+        else:
+            told = read_static_sdist(
+                file, filename=path.name, project=project, version=Version(version), limit=_LARGEST_METADATA
+            )
+            if told.failure is not None:
+                raise UnusableMetadata(told.failure)
     return LocalSource(
         project=project,
         version=version,
         filename=path.name,
         sha256=sha256,
-        requires_dist=metadata.requires_dist,
-        provides_extra=metadata.provides_extra,
-        requires_python=metadata.requires_python,
+        requires_dist=told.requires_dist,
+        provides_extra=told.provides_extra,
+        requires_python=told.requires_python,
     )
 
 

@@ -1,4 +1,4 @@
-"""Finding METADATA in a wheel and PKG-INFO in an sdist without unpacking anything."""
+"""Finding METADATA in a wheel, and PKG-INFO and pyproject.toml in an sdist, without unpacking anything."""
 
 from __future__ import annotations
 
@@ -6,29 +6,34 @@ import bz2
 import gzip
 import lzma
 import re
+import stat
 import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import IO, Protocol
 
+from resolver.errors import shorten
 from resolver.names import NormalizedName, normalize_project
 
 __all__ = [
     "BROKEN",
     "BoundedMember",
     "GuardedFile",
+    "SdistFiles",
     "Seekable",
     "UnusableArchive",
-    "read_pkg_info",
+    "read_sdist",
     "read_wheel_metadata",
 ]
 
-#: Limits of one archive: members, bytes of a zip's directory, bytes unpacked on the way to PKG-INFO.
+#: Limits of one archive: members, bytes of a zip's directory, bytes that an sdist unpacks to.
 MOST_MEMBERS = 1_000_000
 LARGEST_DIRECTORY = 16 << 20
-LARGEST_UNPACKED = 4 << 30
+LARGEST_UNPACKED = 2 << 30
 LARGEST_TAR_HEADER = 1 << 20
 
 _METADATA = re.compile(r"([^/\\]+)\.dist-info/METADATA")
@@ -171,24 +176,93 @@ def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     raise UnusableArchive(f"it has more than {MOST_MEMBERS} members")
 
 
-def read_pkg_info(file: IO[bytes], *, filename: str, limit: int) -> bytes:
-    """Return the PKG-INFO at the top of the sdist *file* (PEP 517: ``NAME-VERSION/PKG-INFO``).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SdistFiles:
+    """What lies at the top of an sdist (PEP 517: ``NAME-VERSION/``) and tells what it is."""
 
-    :param filename: tells the form: ``.tar.gz``, ``.tgz``, ``.tar.bz2`` or ``.zip``.
-    :param limit: bytes of PKG-INFO that are accepted.
-    :raises UnusableArchive: where it has none, or is no such archive.
+    pkg_info: bytes | None
+    """PKG-INFO; None where there is none, or where it is a link."""
+    pyproject: bytes | None
+    """pyproject.toml; likewise."""
+    pyproject_is_plain: bool
+    """False where pyproject.toml is a link or a folder: it is never followed."""
+    has_setup_script: bool
+    """Whether there is a setup.py, of whatever kind."""
+
+
+@dataclass(slots=True)
+class _Top:
+    """The top of an sdist, as its members go by."""
+
+    limit: int
+    folders: set[str] = field(default_factory=set)
+    files: dict[str, bytes | None] = field(default_factory=dict)
+    """None for one that is no plain file."""
+
+    def find(self, name: str, *, is_folder: bool) -> str | None:
+        """Return which of the wanted files the member *name* is, None where it is none of them."""
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or "\0" in name:
+            raise UnusableArchive(f"it holds a file with the path {shorten(name)!r}")
+        if not path.parts:
+            return None
+        if len(path.parts) == 1 and not is_folder:
+            raise _NOT_ONE_FOLDER
+        self.folders.add(path.parts[0])
+        if len(self.folders) > 1:
+            raise _NOT_ONE_FOLDER
+        if len(path.parts) != 2 or path.parts[1] not in _WANTED:
+            return None
+        if path.parts[1] in self.files:
+            raise UnusableArchive(f"it holds several {path.parts[1]}")
+        return path.parts[1]
+
+    def take(self, name: str, file: IO[bytes] | None) -> None:
+        """Read the wanted *file*; None where it is no plain one."""
+        if file is None or name == _SCRIPT:
+            self.files[name] = None
+            return
+        data = file.read(self.limit + 1)
+        if len(data) > self.limit:
+            raise UnusableArchive(f"its {name} is larger than {self.limit} bytes")
+        self.files[name] = data
+
+    def finish(self) -> SdistFiles:
+        if not self.folders:
+            raise _NOT_ONE_FOLDER
+        return SdistFiles(
+            pkg_info=self.files.get(_INFO),
+            pyproject=self.files.get(_PYPROJECT),
+            pyproject_is_plain=self.files.get(_PYPROJECT, b"") is not None,
+            has_setup_script=_SCRIPT in self.files,
+        )
+
+
+_INFO, _PYPROJECT, _SCRIPT = "PKG-INFO", "pyproject.toml", "setup.py"
+_WANTED = frozenset({_INFO, _PYPROJECT, _SCRIPT})
+_NOT_ONE_FOLDER = UnusableArchive("it does not have exactly one folder at its top (PEP 517)")
+
+
+def read_sdist(file: IO[bytes], *, filename: str, limit: int) -> SdistFiles:
+    """Return what lies at the top of the sdist *file*, read in one pass.
+
+    :param filename: tells the form: ``.tar.gz``, ``.tgz``, ``.tar.bz2``, ``.tbz`` or ``.zip``.
+    :param limit: bytes of each file that are accepted.
+    :raises UnusableArchive: where it is no such archive, holds one of the files twice, has not exactly
+        one folder at its top, or a path that leads out of it.
     """
+    top = _Top(limit=limit)
     lower = filename.lower()
-    if lower.endswith(".zip"):
-        return _read_from_zip(file, _is_pkg_info, "PKG-INFO", limit)
     try:
-        with _unpack(file, lower) as unpacked:
-            data = _find_pkg_info(unpacked, limit)
+        if lower.endswith(".zip"):
+            _look_into_zip(file, top)
+        else:
+            with _unpack(file, lower) as unpacked:
+                _look_into_tar(unpacked, top)
     except BROKEN as error:
-        raise UnusableArchive(f"it is not a whole tar archive ({type(error).__name__})") from error
-    if data is None:
-        raise UnusableArchive("it holds no PKG-INFO")
-    return data
+        kind = "zip" if lower.endswith(".zip") else "tar"
+        raise UnusableArchive(f"it is not a whole {kind} archive ({type(error).__name__})") from error
+    return top.finish()
 
 
 def _unpack(file: IO[bytes], filename: str) -> gzip.GzipFile | bz2.BZ2File:
@@ -199,21 +273,29 @@ def _unpack(file: IO[bytes], filename: str) -> gzip.GzipFile | bz2.BZ2File:
     raise UnusableArchive("it is an archive of a kind that mach does not read")
 
 
-def _find_pkg_info(unpacked: gzip.GzipFile | bz2.BZ2File, limit: int) -> bytes | None:
+def _look_into_tar(unpacked: gzip.GzipFile | bz2.BZ2File, top: _Top) -> None:
     with tarfile.open(fileobj=_Measured(unpacked), mode="r|", tarinfo=BoundedMember) as archive:  # type: ignore[call-overload]
         for member in _members(archive):
-            if not member.isreg() or not _is_pkg_info(member.name):
+            name = top.find(member.name, is_folder=member.isdir())
+            if name is None:
                 continue
-            if member.size > limit:
-                raise UnusableArchive(f"its PKG-INFO is larger than {limit} bytes")
+            if not member.isreg():
+                top.take(name, None)
+                continue
             content = archive.extractfile(member)
-            data: bytes = b"" if content is None else content.read(limit + 1)
-            if len(data) != member.size:
+            top.take(name, content)
+            if (data := top.files[name]) is not None and len(data) != member.size:
                 raise UnusableArchive("it is not a whole tar archive")
-            return data
-    return None
 
 
-def _is_pkg_info(name: str) -> bool:
-    top, _, rest = name.removeprefix("./").partition("/")
-    return rest == "PKG-INFO" and top not in ("", "..", ".")
+def _look_into_zip(file: IO[bytes], top: _Top) -> None:
+    with zipfile.ZipFile(GuardedFile(file)) as archive:
+        for member in archive.infolist():
+            name = top.find(member.filename, is_folder=member.is_dir())
+            if name is None:
+                continue
+            if member.is_dir() or stat.S_ISLNK(member.external_attr >> 16):
+                top.take(name, None)
+                continue
+            with archive.open(member) as content:
+                top.take(name, content)

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from db.facts import Fact, FileFact, MetadataFact, PageFact, UnchangedFact
+from resolver.catalog import TAKES_A_BUILD
 from resolver.direct import DIRECT, Reference, archive_project, parse_reference
 from resolver.errors import InputError, MachError, NoSolution, Unavailable
 from resolver.names import NormalizedName
@@ -15,7 +16,7 @@ from resolver.requirements_options import redact
 from .client import Client
 from .core_metadata import UnusableMetadata
 from .git_checkout import checked_out, find_commit
-from .metadata import TAKES_A_BUILD, fetch_metadata
+from .metadata import fetch_metadata
 from .nar import hash_nar
 from .source_tree import SourceMetadata, read_tree
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from db.facts import AbsenceFact, Fact, FileFact, MetadataFact, PageFact, UnchangedFact
+from db.facts import Fact, FileFact, MetadataFact, PageFact
 from resolver.errors import MachError
 from resolver.names import NormalizedName
 
@@ -212,7 +212,7 @@ def fill(
             if answer.fact is not None:
                 facts.append(answer.fact)
                 skipped += answer.skipped
-                if ahead is not None and not isinstance(answer.fact, AbsenceFact | UnchangedFact):
+                if ahead is not None and isinstance(answer.fact, PageFact | MetadataFact):
                     total += add(ahead(answer.fact))
             if progress is not None:
                 progress(done, total, answer.fact)

@@ -1,4 +1,4 @@
-"""The metadata of one file: from its sidecar, by range requests, from the whole wheel, or from an sdist's PKG-INFO."""
+"""The metadata of one file: from its sidecar, by range requests, or from the whole wheel or sdist."""
 
 from __future__ import annotations
 
@@ -14,20 +14,17 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from db.facts import FileFact, MetadataFact
-from resolver.errors import Unavailable
 from resolver.names import NormalizedName, normalize_project
 
-from .archives import UnusableArchive, read_pkg_info, read_wheel_metadata
-from .client import BrokenBody, Client
+from .archives import UnusableArchive, read_wheel_metadata
+from .client import Client
 from .core_metadata import CoreMetadata, UnusableMetadata, parse_core_metadata
-from .remote_file import NoRanges, RemoteFile, refused_file
-from .urls import describe_url
+from .remote_file import NoRanges, RemoteFile
+from .static_sdist import NOTHING, read_static_sdist
+from .whole_file import check_digest, download_file
 
-__all__ = ["TAKES_A_BUILD", "fetch_metadata", "version_in_name"]
+__all__ = ["fetch_metadata", "version_in_name"]
 
-#: 2020-10-27, when PEP 643 was accepted: no sdist from before can have static metadata, so none is downloaded.
-_STATIC_SINCE = 1_603_756_800
-TAKES_A_BUILD = "its metadata takes a build, which this version of mach does not do"
 _ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".zip")
 
 
@@ -95,48 +92,32 @@ def fetch_metadata(
     """Return the core metadata of *file*, or the reason why it cannot be had.
 
     A wheel's comes from its sidecar (PEP 658, 714) where the page offers one, else by range
-    requests into the wheel, else from the whole wheel; an sdist's from a static PKG-INFO
-    (PEP 643).  What a server answers is checked against every digest that the page gives.
+    requests into the wheel, else from the whole wheel; an sdist's from the whole sdist, as
+    :func:`crawler.static_sdist.read_static_sdist` has it, with its build system: one that cannot be
+    built has an empty one.  What a server answers is checked against every digest that the page gives.
 
     :param whole: download the whole file, to learn its sha256 where the page gives none.
     :raises Unavailable: ``index-unreachable``, ``index-error``, ``index-garbage``;
         ``hash-mismatch``, which names both values, where a file or a sidecar is not what the page says.
     """
-    source = "sidecar" if file.filename.endswith(".whl") else "pkg-info"
+    is_wheel = file.filename.endswith(".whl")
     version = version_in_name(file.filename, project)
     if version is None:
         return MetadataFact(
             index=index,
             project=project,
             filename=file.filename,
-            source=source,
+            source="sidecar" if is_wheel else "pkg-info",
             failure=f"its file name gives no version of {project}",
+            build=None if is_wheel else NOTHING,
         )
     job = _Job(client=client, file=file, index=index, project=project, version=version)
-    if not file.filename.endswith(".whl"):
-        if not whole and file.upload_time is not None and file.upload_time < _STATIC_SINCE:
-            return MetadataFact(
-                index=index, project=project, filename=file.filename, source=source, failure=TAKES_A_BUILD
-            )
+    if not is_wheel:
         return _from_sdist(job)
     fact = None
     if not whole:
         fact = (_from_sidecar(job) if file.has_metadata else None) or _from_ranges(job)
     return fact or _from_wheel(job)
-
-
-def check_digest(url: str, title: str, stated: str | None, found: str) -> None:
-    """Compare the sha256 that a page states with the one that was found.
-
-    :raises Unavailable: ``hash-mismatch``, naming both values.
-    """
-    if stated is not None and stated != found:
-        raise Unavailable(
-            "hash-mismatch",
-            f"{title} is not what the index says it is",
-            context=[f"at {describe_url(url)}", f"the index says sha256 {stated}", f"the answer has   {found}"],
-            hint="do not use this file; try again with --refresh, and report it to those who run the index",
-        )
 
 
 def sidecar_url(url: str) -> str:
@@ -179,40 +160,9 @@ def _from_ranges(job: _Job) -> MetadataFact | None:
 @contextmanager
 def _downloaded(job: _Job) -> Iterator[tuple[IO[bytes], str]]:
     """Yield the whole file, checked, and its sha256."""
-    client, file = job.client, job.file
     with tempfile.TemporaryFile(prefix="mach-") as content:
-        for attempt in range(client.manners.attempts):
-            content.seek(0)
-            content.truncate()
-            try:
-                found = _download(job, content)
-                break
-            except BrokenBody:
-                if attempt + 1 == client.manners.attempts:
-                    raise
-        check_digest(file.url, file.filename, file.sha256, found)
-        content.seek(0)
+        found = download_file(job.client, job.file, content, what=job.what, place=tempfile.gettempdir())
         yield content, found
-
-
-def _download(job: _Job, content: IO[bytes]) -> str:
-    """Write the file to *content*; return its sha256."""
-    client, url = job.client, job.file.url
-    digest = hashlib.sha256()
-    with client.stream(url, what=job.what, headers={"Accept-Encoding": "identity"}) as response:
-        if response.status_code != 200:
-            raise refused_file(client, url, job.what, response)
-        for piece in client.read_body(response, what=job.what, limit=client.limits.file):
-            digest.update(piece)
-            try:
-                content.write(piece)
-            except OSError as error:
-                raise Unavailable(
-                    "no-temporary-space",
-                    f"{job.file.filename} cannot be written to a temporary file: {error.strerror}",
-                    hint=f"free space in {tempfile.gettempdir()}, or name another folder with TMPDIR",
-                ) from error
-    return digest.hexdigest()
 
 
 def _from_wheel(job: _Job) -> MetadataFact:
@@ -227,12 +177,22 @@ def _from_wheel(job: _Job) -> MetadataFact:
 
 def _from_sdist(job: _Job) -> MetadataFact:
     with _downloaded(job) as (content, found):
-        learned = None if job.file.sha256 is not None else found
-        try:
-            data = read_pkg_info(content, filename=job.file.filename, limit=job.client.limits.metadata)
-            metadata = job.parse(data)
-        except (UnusableArchive, UnusableMetadata) as error:
-            return job.failure("pkg-info", str(error), sha256=learned)
-        if not metadata.is_static:
-            return job.failure("pkg-info", TAKES_A_BUILD, sha256=learned)
-        return job.fact("pkg-info", metadata, sha256=learned)
+        told = read_static_sdist(
+            content,
+            filename=job.file.filename,
+            project=job.project,
+            version=job.version,
+            limit=job.client.limits.metadata,
+        )
+    return MetadataFact(
+        index=job.index,
+        project=job.project,
+        filename=job.file.filename,
+        source=told.source,
+        requires_dist=told.requires_dist,
+        provides_extra=told.provides_extra,
+        requires_python=told.requires_python,
+        failure=told.failure,
+        sha256=None if job.file.sha256 is not None else found,
+        build=told.build,
+    )

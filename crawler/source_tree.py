@@ -13,10 +13,10 @@ from packaging.requirements import Requirement as Pep508
 from packaging.version import InvalidVersion, Version
 
 from db.facts import check_text
+from resolver.catalog import TAKES_A_BUILD
 from resolver.names import NormalizedName, normalize_project
 
 from .core_metadata import CoreMetadata, UnusableMetadata, parse_core_metadata
-from .metadata import TAKES_A_BUILD
 
 __all__ = ["SourceMetadata", "parse_pyproject", "read_tree"]
 
@@ -85,7 +85,7 @@ def parse_pyproject(data: bytes) -> SourceMetadata | None:
         if not isinstance(table, dict):
             raise TypeError("project is not a table")
         dynamic = _texts(table.get("dynamic", []))
-        if _DECIDING & set(dynamic) or "version" not in table:
+        if _DECIDING & set(dynamic) or "version" not in table or _is_poetrys(document, table):
             return None
         extras = table.get("optional-dependencies", {})
         if not isinstance(extras, dict):
@@ -104,6 +104,13 @@ def parse_pyproject(data: bytes) -> SourceMetadata | None:
     except (TypeError, InvalidVersion, InvalidRequirement, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise UnusableMetadata(f"its pyproject.toml has a [project] that does not parse: {reason}") from error
+
+
+def _is_poetrys(document: dict[str, Any], table: dict[str, Any]) -> bool:
+    """Return whether the dependencies are in [tool.poetry], which its backend adds to a [project] without any."""
+    tool = document.get("tool")
+    poetry = tool.get("poetry") if isinstance(tool, dict) else None
+    return "dependencies" not in table and isinstance(poetry, dict) and "dependencies" in poetry
 
 
 def _text(value: Any) -> str:

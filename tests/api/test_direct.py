@@ -133,7 +133,7 @@ def test_the_folder_of_env_counts_for_its_lock(machine: Machine) -> None:
 
 
 def test_paths_that_hold_nothing_usable(machine: Machine) -> None:
-    sdist = make_sdist("duo", "1.0", pkg_info_version="2.1")
+    sdist = make_sdist("duo", "1.0", pkg_info_version="2.1", backend="legacy")
     (machine.home / sdist.filename).write_bytes(sdist.content)
     (machine.home / "empty").mkdir()
     (machine.home / "garbage-1.0-py3-none-any.whl").write_text("no zip")

@@ -1,4 +1,4 @@
-"""METADATA and PKG-INFO are found in archives, and hostile archives cost little."""
+"""METADATA, PKG-INFO and pyproject.toml are found in archives, and hostile archives cost little."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import archives
-from crawler.archives import UnusableArchive, read_pkg_info, read_wheel_metadata
+from crawler.archives import SdistFiles, UnusableArchive, read_sdist, read_wheel_metadata
 from resolver.names import normalize_project
 from tests.support.dists import make_sdist, make_wheel
 
@@ -52,8 +52,8 @@ def of_wheel(data: bytes) -> bytes:
     return read_wheel_metadata(io.BytesIO(data), project=PROJECT, limit=LIMIT)
 
 
-def of_sdist(data: bytes, filename: str = "some_project-1.0.tar.gz") -> bytes:
-    return read_pkg_info(io.BytesIO(data), filename=filename, limit=LIMIT)
+def of_sdist(data: bytes, filename: str = "some_project-1.0.tar.gz") -> SdistFiles:
+    return read_sdist(io.BytesIO(data), filename=filename, limit=LIMIT)
 
 
 @pytest.mark.parametrize("name", ["some_project-1.0", "Some.Project-1.0", "some_project-1"])
@@ -114,46 +114,109 @@ def test_a_large_zip_directory_is_not_read(monkeypatch: pytest.MonkeyPatch):
         of_wheel(data)
 
 
-@pytest.mark.parametrize(
+KINDS = pytest.mark.parametrize(
     ("suffix", "mode"), [(".tar.gz", "w:gz"), (".tgz", "w:gz"), (".tar.bz2", "w:bz2"), (".zip", "")]
 )
-def test_pkg_info_is_the_one_at_the_top(suffix: str, mode: str):
-    members = (("some-1/egg-info/PKG-INFO", b"no"), ("PKG-INFO", b"no"), ("some-1/PKG-INFO", b"yes"))
-    data = tarred(*members, mode=mode) if mode else zipped(*members)
-    assert of_sdist(data, f"some_project-1{suffix}") == b"yes"
+
+
+def packed(mode: str, *members: tuple[str, bytes]) -> bytes:
+    return tarred(*members, mode=mode) if mode else zipped(*members)
+
+
+@KINDS
+def test_the_files_of_an_sdist_are_those_at_its_top(suffix: str, mode: str):
+    data = packed(
+        mode,
+        ("some-1/some.egg-info/PKG-INFO", b"no"),
+        ("some-1/vendored/pyproject.toml", b"no"),
+        ("./some-1//PKG-INFO", b"yes"),
+        ("some-1/setup.py", b"x" * (LIMIT + 1)),
+        ("some-1/pyproject.toml", b"toml"),
+        ("some-1/last", b""),
+    )
+    assert of_sdist(data, f"some_project-1{suffix}") == SdistFiles(
+        pkg_info=b"yes", pyproject=b"toml", pyproject_is_plain=True, has_setup_script=True
+    )
+
+
+@KINDS
+def test_an_sdist_may_have_none_of_them(suffix: str, mode: str):
+    data = packed(mode, ("some-1/README", b""))
+    assert of_sdist(data, f"some_project-1{suffix}") == SdistFiles(
+        pkg_info=None, pyproject=None, pyproject_is_plain=True, has_setup_script=False
+    )
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ([("a/PKG-INFO", b"1"), ("a/PKG-INFO", b"1")], "it holds several PKG-INFO"),
+        ([("a/pyproject.toml", b"1"), ("a/./pyproject.toml", b"2")], r"it holds several pyproject\.toml"),
+        ([("a/PKG-INFO", b"1"), ("b/PKG-INFO", b"1")], "exactly one folder at its top"),
+        ([("a/PKG-INFO", b"1"), ("README", b"1")], "exactly one folder at its top"),
+        ([("PKG-INFO", b"")], "exactly one folder at its top"),
+        ([("a/PKG-INFO", b""), ("../x", b"")], r"a file with the path '\.\./x'"),
+        ([("a/PKG-INFO", b""), ("a/../../x", b"")], "a file with the path"),
+        ([("/PKG-INFO", b"")], "a file with the path '/PKG-INFO'"),
+        ([("a/PKG-INFO", b"x" * (LIMIT + 1))], "its PKG-INFO is larger than 65536 bytes"),
+        ([("a/pyproject.toml", b"x" * (LIMIT + 1))], r"its pyproject\.toml is larger than 65536 bytes"),
+    ],
+    ids=range(10),
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_sdist_that_is_not_told_apart_says_why(
+    suffix: str, mode: str, members: list[tuple[str, bytes]], reason: str
+):
+    with pytest.raises(UnusableArchive, match=reason):
+        of_sdist(packed(mode, *members), f"some_project-1{suffix}")
 
 
 def test_real_sdists():
     for last in (False, True):
         sdist = make_sdist("some-project", "1.0", requires=["a"], pkg_info_last=last)
-        assert of_sdist(sdist.content) == sdist.metadata
+        found = of_sdist(sdist.content)
+        assert found.pkg_info == sdist.metadata
+        assert b"setuptools.build_meta" in (found.pyproject or b"")
 
 
-def link(kind: bytes) -> tarfile.TarInfo:
-    info = tarfile.TarInfo("some-1/PKG-INFO")
+def link(name: str, kind: bytes) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
     info.type, info.linkname = kind, "/etc/passwd"
     return info
 
 
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE])
+def test_what_is_no_plain_file_is_not_read(kind: bytes):
+    found = of_sdist(tarred(link("some-1/PKG-INFO", kind), link("some-1/pyproject.toml", kind)))
+    assert (found.pkg_info, found.pyproject, found.pyproject_is_plain) == (None, None, False)
+
+
+def test_a_link_in_a_zip_is_not_read():
+    info = zipfile.ZipInfo("some-1/pyproject.toml")
+    info.external_attr = 0o120777 << 16
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(info, "/etc/passwd")
+    found = of_sdist(file.getvalue(), "some-1.zip")
+    assert (found.pyproject, found.pyproject_is_plain) == (None, False)
+
+
 @pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (b"", "tar archive|no PKG-INFO"),
-        (b"not gzip", "tar archive"),
-        (gzip.compress(b"not tar" * 200), "tar archive"),
-        (tarred(("a/x", b"1" * 5000))[:-40], "tar archive"),
-        (tarred(("some-1/setup.py", b"")), "no PKG-INFO"),
-        (tarred(link(tarfile.SYMTYPE)), "no PKG-INFO"),
-        (tarred(link(tarfile.LNKTYPE)), "no PKG-INFO"),
-        (tarred(("../PKG-INFO", b"")), "no PKG-INFO"),
-        (tarred(("/PKG-INFO", b"")), "no PKG-INFO"),
-        (tarred(("some-1/PKG-INFO", b"x" * (LIMIT + 1))), "larger than"),
-    ],
-    ids=name_parameter,
+    "data",
+    [b"", b"not gzip", gzip.compress(b"not tar" * 200), tarred(("a/x", b"1" * 5000))[:-40]],
+    ids=["empty", "no-gzip", "no-tar", "cut-off"],
 )
-def test_an_sdist_that_has_no_pkg_info_says_why(data: bytes, reason: str):
-    with pytest.raises(UnusableArchive, match=reason):
+def test_what_is_no_archive_says_so(data: bytes):
+    with pytest.raises(UnusableArchive, match="it is not a whole tar archive"):
         of_sdist(data)
+    with pytest.raises(UnusableArchive, match="it is not a whole zip archive"):
+        of_sdist(data, "some-1.zip")
+
+
+def test_an_empty_archive_is_no_sdist():
+    with pytest.raises(UnusableArchive, match="exactly one folder"):
+        of_sdist(tarred())
 
 
 def test_an_archive_of_another_kind_is_named():
@@ -169,7 +232,7 @@ def test_a_long_tar_header_is_not_read_into_memory():
 
 def test_a_tar_that_unpacks_to_much_is_given_up(monkeypatch: pytest.MonkeyPatch):
     data = tarred(("some-1/zeros", b"\0" * 2_000_000), ("some-1/PKG-INFO", b"yes"))
-    assert of_sdist(data) == b"yes"
+    assert of_sdist(data).pkg_info == b"yes"
     monkeypatch.setattr(archives, "LARGEST_UNPACKED", 1_000_000)
     with pytest.raises(UnusableArchive, match="unpacks to more"):
         of_sdist(data)
@@ -177,7 +240,7 @@ def test_a_tar_that_unpacks_to_much_is_given_up(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_tar_with_many_members_is_given_up(monkeypatch: pytest.MonkeyPatch):
     data = tarred(*((f"some-1/{n}", b"") for n in range(60)), ("some-1/PKG-INFO", b"yes"))
-    assert of_sdist(data) == b"yes"
+    assert of_sdist(data).pkg_info == b"yes"
     monkeypatch.setattr(archives, "MOST_MEMBERS", 50)
     with pytest.raises(UnusableArchive, match="more than 50 members"):
         of_sdist(data)

@@ -9,7 +9,8 @@ from crawler.core_metadata import UnusableMetadata
 from crawler.direct import fetch_direct, is_fixed
 from crawler.settings import IndexSettings
 from crawler.source_tree import parse_pyproject, read_tree
-from db.facts import MetadataFact, PageFact, UnchangedFact
+from db.facts import BuildSystem, MetadataFact, PageFact, UnchangedFact
+from resolver.catalog import TAKES_A_BUILD
 from resolver.direct import DIRECT
 from resolver.errors import InputError, MachError, NoSolution, Unavailable
 from tests.support.dists import make_sdist, make_wheel
@@ -55,11 +56,11 @@ def test_a_url_gives_a_page_with_one_file_and_its_metadata(client, tmp_path, dis
 
 
 def test_an_sdist_whose_metadata_takes_a_build_says_so(client, tmp_path):
-    dist = make_sdist("solo", "2.0", pkg_info_version="2.1")
+    dist = make_sdist("solo", "2.0", pkg_info_version="2.1", backend="legacy")
     (tmp_path / dist.filename).write_bytes(dist.content)
     with file_server(tmp_path) as url:
         _, metadata = fetch(client, f"{url}/{dist.filename}")
-    assert "takes a build" in metadata.failure
+    assert (metadata.failure, metadata.build) == (TAKES_A_BUILD, BuildSystem(requires=("setuptools>=40.8.0",)))
 
 
 def test_a_url_that_gives_nothing(client, tmp_path):

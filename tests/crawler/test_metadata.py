@@ -6,15 +6,15 @@ import hashlib
 import io
 import random
 import zipfile
-from datetime import UTC, datetime
 
 import pytest
 
 from crawler.client import Client, Limits, Manners
-from crawler.metadata import TAKES_A_BUILD, fetch_metadata, version_in_name
+from crawler.metadata import fetch_metadata, version_in_name
 from crawler.settings import IndexSettings
 from crawler.simple_index import fetch_page
-from db.facts import FileFact, MetadataFact, PageFact
+from db.facts import BuildSystem, FileFact, MetadataFact, PageFact
+from resolver.catalog import TAKES_A_BUILD
 from resolver.errors import Unavailable
 from resolver.names import normalize_project
 from tests.support.dists import Dist, make_sdist, make_wheel
@@ -187,9 +187,18 @@ def test_a_static_pkg_info_is_the_metadata(client: Client, fake_index: FakeIndex
 
 @pytest.mark.parametrize("options", [{"pkg_info_version": "2.1"}, {"dynamic": ["Requires-Dist"]}])
 def test_other_sdists_take_a_build(client: Client, fake_index: FakeIndex, options: dict[str, object]):
-    dist = fake_index.add(make_sdist("a", "1.0", **options))  # type: ignore[arg-type]
+    dist = fake_index.add(make_sdist("a", "1.0", backend="legacy", **options))  # type: ignore[arg-type]
     fact = fetch(client, fake_index, dist)
     assert (fact.failure, fact.requires_dist) == (TAKES_A_BUILD, ())
+    assert fact.build == BuildSystem(requires=("setuptools>=40.8.0",))
+
+
+def test_an_old_sdist_is_read_like_any_other(client: Client, fake_index: FakeIndex):
+    """Its build system is wanted even where its metadata cannot be static (before PEP 643)."""
+    old = fake_index.add(make_sdist("old", "1.0", pkg_info_version="1.1"), upload_time=1_500_000_000)
+    fact = fetch(client, fake_index, old)
+    assert (fact.source, fact.failure) == ("pyproject", None)
+    assert fact.build == BuildSystem(requires=("setuptools",), backend="setuptools.build_meta")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +209,7 @@ def test_other_sdists_take_a_build(client: Client, fake_index: FakeIndex, option
         (make_wheel("a", "1.0", omit=["METADATA"]), "no METADATA"),
         (make_wheel("a", "1.0", metadata_text=b"\xff"), "no name"),
         (make_wheel("a", "1.0", filename="a-first-py3-none-any.whl"), "file name"),
-        (make_sdist("a", "1.0", pkg_info_version=None), "no PKG-INFO"),
+        (make_sdist("a", "1.0", pkg_info_text="Metadata-Version: 2.2\nName: other\nVersion: 1.0\n"), "'other'"),
         (make_sdist("a", "1.0", filename="a.tar.gz"), "file name"),
         (make_sdist("a", "1.0", filename="b-1.0.tar.gz"), "file name"),
     ],
@@ -275,11 +284,3 @@ def test_hostile_requirements_are_kept_as_inert_text(client: Client, fake_index:
 def test_the_version_in_a_files_name(filename: str, project: str, version: str | None):
     found = version_in_name(filename, normalize_project(project))
     assert (None if found is None else str(found)) == version
-
-
-def test_an_sdist_from_before_static_metadata_is_not_downloaded(client: Client, fake_index: FakeIndex):
-    old = fake_index.add(make_sdist("old", "1.0"), upload_time=datetime(2020, 10, 1, tzinfo=UTC))
-    new = fake_index.add(make_sdist("new", "1.0"), upload_time=datetime(2020, 11, 1, tzinfo=UTC))
-    assert fetch(client, fake_index, old).failure == TAKES_A_BUILD
-    assert fetch(client, fake_index, new).failure is None
-    assert (fake_index.count(old), fake_index.count(new)) == (0, 1)
