@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .state import FileState, Metadata, ProjectState
+from .state import BuildKey, FileState, Metadata, ProjectState
 
 __all__ = [
     "bucket_digest",
@@ -24,6 +24,7 @@ __all__ = [
     "file_record",
     "listing_digest",
     "snapshot_digest",
+    "sorted_built",
 ]
 
 
@@ -36,16 +37,19 @@ def depset_body(metadata: Metadata) -> str:
     """Return the canonical JSON under which *metadata* is interned.
 
     It is ``[requires_dist, provides_extra, requires_python, failure]``, lists in the
-    order of the file.  Where metadata came from is no part of it.
+    order of the file, and where a build system is known (sdists) a fifth item
+    ``[requires, backend, backend_path, extractor]``.  Where metadata came from is no part of it.
     """
-    return canonical_json(
-        [
-            list(metadata.requires_dist),
-            list(metadata.provides_extra),
-            metadata.requires_python,
-            metadata.failure,
-        ]
-    ).decode()
+    body: list[Any] = [
+        list(metadata.requires_dist),
+        list(metadata.provides_extra),
+        metadata.requires_python,
+        metadata.failure,
+    ]
+    if metadata.build is not None:
+        build = metadata.build
+        body.append([list(build.requires), build.backend, list(build.backend_path), build.extractor])
+    return canonical_json(body).decode()
 
 
 def depset_digest(body: str) -> bytes:
@@ -69,10 +73,19 @@ def listing_digest(state: ProjectState) -> str:
     return hashlib.sha256(canonical_json([state.index, state.project, state.absent, files])).hexdigest()
 
 
+def sorted_built(file: FileState) -> list[tuple[BuildKey, Metadata]]:
+    """Return what the build backend of *file* said, sorted by where it said it."""
+    return sorted(file.built.items(), key=lambda item: item[0])
+
+
 def file_record(file: FileState) -> list[Any]:
-    """Return all that is known of one file as plain values, in the order that :func:`facts_digest` takes."""
+    """Return all that is known of one file as plain values, in the order that :func:`facts_digest` takes.
+
+    What its build backend said is the last item, ``[python, system, step, closure, digest]``
+    sorted; a file whose backend never said anything has no such item.
+    """
     f, m = file.listing, file.metadata
-    return [
+    record: list[Any] = [
         f.filename,
         f.sha256,
         file.live,
@@ -86,10 +99,13 @@ def file_record(file: FileState) -> list[Any]:
         f.metadata_sha256,
         None if m is None else [depset_digest(depset_body(m)).hex(), m.sha256],
     ]
+    if file.built:
+        record.append([[*key, depset_digest(depset_body(said)).hex()] for key, said in sorted_built(file)])
+    return record
 
 
 def facts_digest(state: ProjectState) -> bytes:
-    """Return the 32-byte digest of every fact of *state*: listing, removals, absence and metadata."""
+    """Return the 32-byte digest of every fact of *state*: listing, removals, absence, metadata and builds."""
     records = [file_record(state.files[key]) for key in sorted(state.files, key=lambda k: (k[0], k[1] or ""))]
     return hashlib.sha256(
         canonical_json(["mach-project-1", state.index, state.project, state.absent, records])

@@ -3,19 +3,23 @@
 A fact file is gzip over lines of canonical JSON (:func:`db.digest.canonical_json`),
 each ended by a newline:
 
-1. the header ``{"format": "mach-facts", "kind": …, "snapshot": …, "version": 1}``; the
+1. the header ``{"format": "mach-facts", "kind": …, "snapshot": …, "version": 2}``; the
    kind is ``snapshot`` (a whole state; its id beside it) or ``facts`` (a part of one,
    null beside it);
 2. one line for each project, ascending by (index, project):
    ``{"absent": …, "depsets": […], "files": […], "index": …, "project": …}``.  A depset is
-   ``[requires_dist, provides_extra, requires_python, failure]``; they are sorted by
-   digest.  A file is ``[filename, sha256, live, url, size, upload_time,
-   requires_python, yanked, yanked_reason, has_metadata, metadata_sha256, metadata]``,
+   ``[requires_dist, provides_extra, requires_python, failure]``, with a fifth item
+   ``[requires, backend, backend_path, extractor]`` where a build system is known (sdists);
+   they are sorted by digest.  A file is ``[filename, sha256, live, url, size, upload_time,
+   requires_python, yanked, yanked_reason, has_metadata, metadata_sha256, metadata, built]``,
    ascending by name and SHA-256; ``metadata`` is null or ``[position of the depset, SHA-256
-   that only a download told]``;
+   that only a download told]``; ``built`` lists what the build backend of an sdist said,
+   ``[python, system, step, closure, position of the depset, which has a fifth item]``,
+   ascending by the first four;
 3. the trailer ``{"sha256": …}`` over all bytes before it.
 
-The same content gives the same lines, and with the same zlib the same bytes.
+The same content gives the same lines, and with the same zlib the same bytes.  Version 1,
+in which depsets have four items and files have no ``built``, is still read.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -34,13 +38,13 @@ from resolver.direct import DIRECT, is_direct, parse_reference
 from resolver.errors import InputError
 from resolver.names import normalize_project
 
-from .digest import canonical_json, depset_body, depset_digest
-from .facts import FileFact, check_text
-from .state import FileKey, FileState, Metadata, ProjectState
+from .digest import canonical_json, depset_body, depset_digest, sorted_built
+from .facts import BuildSystem, FileFact, check_text
+from .state import BuildKey, FileKey, FileState, Metadata, ProjectState, check_build_key
 
 __all__ = ["Header", "read_header", "read_states", "write_states"]
 
-FORMAT, VERSION = "mach-facts", 1
+FORMAT, VERSION = "mach-facts", 2
 #: Longest line in bytes; the largest real project (30,000 files) needs about 12 MB.
 MAX_LINE = 32 * 2**20
 #: Most bytes a file may unpack to.
@@ -78,7 +82,9 @@ def write_states(stream: IO[bytes], header: Header, states: Iterable[ProjectStat
 
 def _record(state: ProjectState) -> dict[str, Any]:
     bodies = {key: depset_body(f.metadata) for key, f in state.files.items() if f.metadata is not None}
-    ordered = sorted(set(bodies.values()), key=depset_digest)
+    builds = {key: [(place, depset_body(said)) for place, said in sorted_built(f)] for key, f in state.files.items()}
+    said = {body for built in builds.values() for _, body in built}
+    ordered = sorted(said.union(bodies.values()), key=depset_digest)
     position = {body: number for number, body in enumerate(ordered)}
     files: list[list[Any]] = []
     for key in sorted(state.files, key=_order):
@@ -97,6 +103,7 @@ def _record(state: ProjectState) -> dict[str, Any]:
                 f.has_metadata,
                 f.metadata_sha256,
                 None if metadata is None else [position[bodies[key]], metadata.sha256],
+                [[*place, position[body]] for place, body in builds[key]],
             ]
         )
     return {
@@ -117,7 +124,7 @@ def read_header(stream: IO[bytes], name: str) -> Header:
 
     :raises InputError: ``invalid-fact-file``, ``fact-file-too-new``.
     """
-    return _header(next(_lines(stream, name), b""), name)
+    return _header(next(_lines(stream, name), b""), name)[0]
 
 
 def read_states(stream: IO[bytes], name: str, *, allow_file_urls: bool = False) -> Iterator[ProjectState]:
@@ -133,7 +140,7 @@ def read_states(stream: IO[bytes], name: str, *, allow_file_urls: bool = False) 
     sha256 = hashlib.sha256()
     lines = _lines(stream, name)
     first = next(lines, b"")
-    _header(first, name)
+    _, version = _header(first, name)
     sha256.update(first)
     last: tuple[str, str] | None = None
     ended = False
@@ -150,7 +157,7 @@ def read_states(stream: IO[bytes], name: str, *, allow_file_urls: bool = False) 
             continue
         sha256.update(line)
         try:
-            state = _state(value, allow_file_urls)
+            state = _state(value, version, allow_file_urls)
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise _invalid(name, number, str(error) or type(error).__name__) from error
         if last is not None and (state.index, state.project) <= last:
@@ -197,7 +204,7 @@ def _parse(line: bytes, name: str, number: int) -> Any:
     return value
 
 
-def _header(line: bytes, name: str) -> Header:
+def _header(line: bytes, name: str) -> tuple[Header, int]:
     value = _parse(line, name, 1)
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise _invalid(name, 1, "it has another header")
@@ -215,10 +222,10 @@ def _header(line: bytes, name: str) -> Header:
     if not ((kind == "snapshot" and whole) or (kind == "facts" and snapshot is None)) or len(value) != 4:
         raise _invalid(name, 1, "its header names neither a snapshot nor facts")
     assert kind is not None
-    return Header(kind=kind, snapshot=snapshot)
+    return Header(kind=kind, snapshot=snapshot), version
 
 
-def _state(value: Any, allow_file_urls: bool) -> ProjectState:
+def _state(value: Any, version: int, allow_file_urls: bool) -> ProjectState:
     if not isinstance(value, dict) or value.keys() != {"index", "project", "absent", "depsets", "files"}:
         raise ValueError("a line is neither a project nor the trailer")
     index, project = _text(value["index"]), _text(value["project"])
@@ -232,7 +239,7 @@ def _state(value: Any, allow_file_urls: bool) -> ProjectState:
     if normalize_project(project) != project:
         raise ValueError(f"{project!r} is not the normal form of a project's name")
     absent = _flag(value["absent"])
-    depsets = [_depset(item) for item in _list(value["depsets"])]
+    depsets = [_depset(item, version) for item in _list(value["depsets"])]
     digests = [depset_digest(depset_body(d)) for d in depsets]
     if digests != sorted(set(digests)):
         raise ValueError("the dependency sets are not sorted by digest")
@@ -241,7 +248,9 @@ def _state(value: Any, allow_file_urls: bool) -> ProjectState:
     used: set[int] = set()
     last: tuple[str, str] | None = None
     for item in _list(value["files"]):
-        file = _file(item, depsets, used, allow_file_urls, direct=direct)
+        record = _list(item)
+        built = _built(record.pop(), depsets, used) if version > 1 else {}
+        file = _file(record, depsets, used, allow_file_urls, direct=direct)
         key = (file.listing.filename, file.listing.sha256)
         if last is not None and _order(key) <= last:
             raise ValueError("the files do not ascend")
@@ -250,25 +259,56 @@ def _state(value: Any, allow_file_urls: bool) -> ProjectState:
             if absent or file.listing.filename in live:
                 raise ValueError(f"{file.listing.filename!r} cannot be listed here")
             live.add(file.listing.filename)
-        files[key] = file
+        files[key] = replace(file, built=built)
     if len(used) != len(depsets):
         raise ValueError("a dependency set belongs to no file")
     return ProjectState(index=index, project=normalize_project(project), absent=absent, files=files)
 
 
-def _depset(item: Any) -> Metadata:
-    requires_dist, provides_extra, requires_python, failure = _list(item)
+def _depset(item: Any, version: int) -> Metadata:
+    requires_dist, provides_extra, requires_python, failure, *more = _list(item)
+    if len(more) > (1 if version > 1 else 0):
+        raise ValueError("a dependency set has too many items")
     return Metadata(
         requires_dist=tuple(_text(t) for t in _list(requires_dist)),
         provides_extra=tuple(_text(t) for t in _list(provides_extra)),
         requires_python=_optional(requires_python),
         failure=_optional(failure),
+        build=_build(more[0]) if more else None,
         source="import",
     )
 
 
-def _file(item: Any, depsets: list[Metadata], used: set[int], allow_file_urls: bool, *, direct: bool) -> FileState:
-    filename, sha256, live, url, size, upload, python, yanked, reason, offered, sidecar, link = _list(item)
+def _build(item: Any) -> BuildSystem:
+    requires, backend, backend_path, extractor = _list(item)
+    return BuildSystem(
+        requires=tuple(_text(t) for t in _list(requires)),
+        backend=_optional(backend),
+        backend_path=tuple(_text(t) for t in _list(backend_path)),
+        extractor=_number(extractor),
+    )
+
+
+def _built(items: Any, depsets: list[Metadata], used: set[int]) -> dict[BuildKey, Metadata]:
+    built: dict[BuildKey, Metadata] = {}
+    last: BuildKey | None = None
+    for item in _list(items):
+        python, system, step, closure, position = _list(item)
+        key = check_build_key((_text(python), _text(system), _text(step), _text(closure)))
+        if last is not None and key <= last:
+            raise ValueError("what build backends said does not ascend")
+        last = key
+        used.add(_number(position))
+        if depsets[position].build is None:
+            raise ValueError("what a build backend said has no build system")
+        built[key] = depsets[position]
+    return built
+
+
+def _file(
+    item: list[Any], depsets: list[Metadata], used: set[int], allow_file_urls: bool, *, direct: bool
+) -> FileState:
+    filename, sha256, live, url, size, upload, python, yanked, reason, offered, sidecar, link = item
     if direct:
         _check_reference(_text(url), allow_file_urls)
     else:
@@ -282,14 +322,7 @@ def _file(item: Any, depsets: list[Metadata], used: set[int], allow_file_urls: b
         chosen = depsets[position]
         if downloaded is not None and sha256 is not None:
             raise ValueError("a digest is told twice")
-        metadata = Metadata(
-            requires_dist=chosen.requires_dist,
-            provides_extra=chosen.provides_extra,
-            requires_python=chosen.requires_python,
-            failure=chosen.failure,
-            source="import",
-            sha256=_digest(downloaded),
-        )
+        metadata = replace(chosen, sha256=_digest(downloaded))
     listing = FileFact(
         filename=_text(filename),
         url=url,

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from packaging.version import Version
 
-from resolver.catalog import Page
+from resolver.catalog import EXTRACTOR, SDIST, Page
 
 from .digest import depset_body, depset_digest, listing_digest
+from .facts import BuildSystem
 from .filenames import Candidate, Unusable, classify
-from .state import FileKey, FileState, Metadata, ProjectState
+from .state import BuildKey, FileKey, FileState, Metadata, ProjectState
 
 __all__ = ["build_page"]
 
@@ -20,6 +21,8 @@ def build_page(state: ProjectState, file_ids: Mapping[FileKey, int]) -> Page:
 
     Every table of the page is sorted by content (tags and Requires-Python by code
     point, dependency sets by digest), so equal states give equal pages but for ids.
+    What was found out about sdists by other rules than those of :data:`EXTRACTOR`, and
+    metadata of sdists without a build system, counts as unknown.
     """
     usable: list[tuple[Version, FileState, Candidate]] = []
     unusable: list[tuple[str, str]] = []
@@ -37,11 +40,18 @@ def build_page(state: ProjectState, file_ids: Mapping[FileKey, int]) -> Page:
     pythons = sorted({u[1].listing.requires_python for u in usable if u[1].listing.requires_python is not None})
     depsets: dict[str, Metadata] = {}
     depset_of: dict[FileKey, str] = {}
-    for _, file, _ in usable:
-        if file.metadata is not None:
+    built: list[tuple[int, BuildKey, str]] = []
+    for row, (_, file, what) in enumerate(usable):
+        if file.metadata is not None and (what.kind != SDIST or _is_current(file.metadata)):
             digest = depset_digest(depset_body(file.metadata)).hex()
             depsets[digest] = file.metadata
             depset_of[file.listing.filename, file.listing.sha256] = digest
+        if file.built and what.kind == SDIST:
+            for place, said in file.built.items():
+                if _is_current(said):
+                    digest = depset_digest(depset_body(said)).hex()
+                    depsets[digest] = said
+                    built.append((row, place, digest))
     tag_at = {text: i for i, text in enumerate(tags)}
     python_at = {text: i for i, text in enumerate(pythons)}
     depset_at = {digest: i for i, digest in enumerate(sorted(depsets))}
@@ -76,9 +86,18 @@ def build_page(state: ProjectState, file_ids: Mapping[FileKey, int]) -> Page:
         tags=tags,
         pythons=pythons,
         depsets=[
-            (digest, m.requires_dist, m.provides_extra, m.requires_python, m.failure)
-            for digest, m in sorted(depsets.items())
+            (digest, m.requires_dist, m.provides_extra, m.requires_python, m.failure, _build_values(m.build))
+            for digest, m in ((digest, depsets[digest]) for digest in depset_at)
         ],
         files=rows,
         unusable=sorted(unusable),
+        builds=[(row, *place, depset_at[digest]) for row, place, digest in sorted(built)],
     )
+
+
+def _is_current(metadata: Metadata) -> bool:
+    return metadata.build is not None and metadata.build.extractor == EXTRACTOR
+
+
+def _build_values(build: BuildSystem | None) -> tuple[tuple[str, ...], str | None, tuple[str, ...], int] | None:
+    return None if build is None else (build.requires, build.backend, build.backend_path, build.extractor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -17,10 +18,14 @@ from .filenames import Candidate, classify
 from .load import StoredState
 from .page import build_page
 from .rowbatch import RowBatch
-from .state import FileKey, FileState, ProjectState
+from .state import FileKey, FileState, Metadata, ProjectState
 from .urls import split_url
 
 __all__ = ["write_state"]
+
+_Key = TypeVar("_Key")
+#: Columns of ``built_link`` that hold a :data:`db.state.BuildKey`.
+_PLACE = ("python", "system", "step", "closure")
 
 
 def write_state(rows: RowBatch, generation: int, project_id: int, stored: StoredState, after: ProjectState) -> None:
@@ -60,6 +65,7 @@ class _ProjectRows:
         self._write_files(new)
         self._write_listings(relisted)
         self._write_links(linked)
+        self._write_built()
         self._rows.insert(
             schema.project_state, project_id=self._project, generation=self._generation, digest=facts_digest(after)
         )
@@ -208,23 +214,61 @@ class _ProjectRows:
                 self._rows.end(table, self._generation, file_id=number, first_generation=firsts[number])
                 self._event("metadata-changed", number)
         known = {key: metadata for key in keys if (metadata := self._after.files[key].metadata) is not None}
-        bodies = {key: depset_body(metadata) for key, metadata in known.items()}
-        digests = {body: depset_digest(body) for body in set(bodies.values())}
-        depsets = self._rows.intern_by(
-            schema.depset,
-            schema.depset.c.digest,
-            {digest: {"digest": digest, "body": body} for body, digest in digests.items()},
-        )
+        depsets = self._intern_depsets(known)
         for key, metadata in known.items():
             self._rows.insert(
                 table,
                 file_id=self._file_ids[key],
                 first_generation=self._generation,
                 gone_generation=None,
-                depset_id=depsets[digests[bodies[key]]],
+                depset_id=depsets[key],
                 source=metadata.source,
                 sha256=_digest_bytes(metadata.sha256),
             )
+
+    def _intern_depsets(self, known: Mapping[_Key, Metadata]) -> dict[_Key, int]:
+        bodies = {key: depset_body(metadata) for key, metadata in known.items()}
+        digests = {body: depset_digest(body) for body in set(bodies.values())}
+        ids = self._rows.intern_by(
+            schema.depset,
+            schema.depset.c.digest,
+            {digest: {"digest": digest, "body": body} for body, digest in digests.items()},
+        )
+        return {key: ids[digests[body]] for key, body in bodies.items()}
+
+    def _write_built(self) -> None:
+        before = {(key, place): said for key, file in self._before.files.items() for place, said in file.built.items()}
+        after = {(key, place): said for key, file in self._after.files.items() for place, said in file.built.items()}
+        ended = [which for which, said in before.items() if after.get(which) != said]
+        table = schema.built_link
+        if ended:
+            firsts = self._open_built()
+            for key, place in ended:
+                number = self._file_ids[key]
+                columns = dict(zip(_PLACE, place, strict=True))
+                first = firsts[number, *place]
+                self._rows.end(table, self._generation, file_id=number, **columns, first_generation=first)
+                self._event("built-changed", number, json.dumps(columns))
+        new = {which: said for which, said in after.items() if before.get(which) != said}
+        depsets = self._intern_depsets(new)
+        for (key, place), said in new.items():
+            self._rows.insert(
+                table,
+                file_id=self._file_ids[key],
+                **dict(zip(_PLACE, place, strict=True)),
+                first_generation=self._generation,
+                gone_generation=None,
+                depset_id=depsets[key, place],
+                source=said.source,
+            )
+
+    def _open_built(self) -> dict[tuple[int, str, str, str, str], int]:
+        found = self._rows.reading.rows(
+            "SELECT b.file_id, b.python, b.system, b.step, b.closure, b.first_generation"
+            " FROM built_link b JOIN file f ON f.id = b.file_id WHERE f.project_id = ? AND b.gone_generation IS NULL",
+            (self._project,),
+        )
+        return {(number, *place): first for number, *place, first in found}
 
     def _open_links(self) -> dict[int, int]:
         found = self._rows.reading.rows(

@@ -33,6 +33,7 @@ _ORDER: tuple[sa.Table, ...] = (
     schema.listing,
     schema.listing_hash,
     schema.metadata_link,
+    schema.built_link,
     schema.event,
     schema.freshness,
 )
@@ -64,7 +65,7 @@ class RowBatch:
         self._inserts[table.name].append(values)
         self._count += 1
 
-    def end(self, table: sa.Table, generation: int, **key: int) -> None:
+    def end(self, table: sa.Table, generation: int, **key: int | str) -> None:
         """Gather that the row with *key* no longer holds from *generation* on."""
         values = {f"key_{name}": value for name, value in key.items()}
         self._gone.setdefault(table.name, []).append({**values, "gone": generation})

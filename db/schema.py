@@ -29,6 +29,7 @@ from sqlalchemy.dialects import postgresql
 
 __all__ = [
     "absence",
+    "built_link",
     "depset",
     "event",
     "file",
@@ -230,7 +231,23 @@ metadata_link = Table(
     sqlite_with_rowid=False,
 )
 
-#: Yanks, un-yanks, removals, returns, and changes of listings and metadata; never first sightings.
+#: What the build backend of an sdist said, by where it said it (:data:`db.state.BuildKey`).
+built_link = Table(
+    "built_link",
+    metadata_tables,
+    Column("file_id", ROW_ID, ForeignKey("file.id"), primary_key=True),
+    Column("python", BYTEWISE, primary_key=True),
+    Column("system", BYTEWISE, primary_key=True),
+    Column("step", BYTEWISE, primary_key=True),
+    Column("closure", BYTEWISE, primary_key=True),
+    Column("first_generation", ROW_ID, ForeignKey("generation.number"), primary_key=True),
+    Column("gone_generation", ROW_ID, ForeignKey("generation.number")),
+    Column("depset_id", ROW_ID, ForeignKey("depset.id"), nullable=False),
+    Column("source", BYTEWISE, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Yanks, un-yanks, removals, returns, and changes of listings, metadata and builds; never first sightings.
 event = Table(
     "event",
     metadata_tables,

@@ -16,7 +16,7 @@ from .digest import bucket_digest, bucket_of, facts_digest, snapshot_digest
 from .factfile import Header, read_header, read_states, write_states
 from .load import load_state
 from .snapshot import snapshot_id
-from .state import FileKey, FileState, ProjectState
+from .state import BuildKey, FileKey, FileState, Metadata, ProjectState
 
 if TYPE_CHECKING:
     from .catalog import CatalogHandle
@@ -52,12 +52,15 @@ def export_facts(
     *,
     pages: Iterable[tuple[str, NormalizedName]],
     metadata: Iterable[tuple[str, NormalizedName, str]],
+    builds: Iterable[tuple[str, NormalizedName, str, BuildKey]] | None = None,
     generation: int | None = None,
 ) -> None:
     """Write to *file* what a resolution needs that read exactly these facts.
 
     :param pages: (index, project): each page is written whole, as it lists now, or as absent.
     :param metadata: (index, project, file name): only these files' metadata is written; their pages are, too.
+    :param builds: (index, project, file name, where it was said): only this of what build backends said
+        is written; None: all that is known of the files in *metadata*.
     :raises DataError: ``not-covered`` where the catalog does not know one of them.
     :raises Unavailable: ``export-unwritable``; *file* is then as it was before.
     """
@@ -65,6 +68,12 @@ def export_facts(
     wanted: dict[tuple[str, NormalizedName], set[str]] = {(index, project): set() for index, project in pages}
     for index, project, filename in metadata:
         wanted.setdefault((index, project), set()).add(filename)
+    asked: dict[tuple[str, NormalizedName], set[tuple[str, BuildKey]]] | None = None
+    if builds is not None:
+        asked = {}
+        for index, project, filename, place in builds:
+            wanted.setdefault((index, project), set())
+            asked.setdefault((index, project), set()).add((filename, place))
     ids = {(index, name): row for row, index, name in catalog.connection.rows(_PROJECTS, (number,))}
 
     def states() -> Iterator[ProjectState]:
@@ -74,10 +83,21 @@ def export_facts(
             state = load_state(catalog.connection, ids[index, project], index, project, number).state
             live = {key: found for key, found in state.files.items() if found.live}
             known = {key[0] for key, found in live.items() if found.metadata is not None}
-            for filename in sorted(wanted[index, project] - known):
+            names = wanted[index, project]
+            for filename in sorted(names - known):
                 raise _not_covered(f"the metadata of {filename}", index)
+            if asked is None:
+                said = {(key[0], place) for key, f in live.items() if key[0] in names for place in f.built}
+            else:
+                said = asked.get((index, project), set())
+                for filename, place in sorted(said - {(key[0], p) for key, f in live.items() for p in f.built}):
+                    raise _not_covered(f"what the build backend of {filename} says ({', '.join(place)})", index)
             chosen = {
-                key: found if key[0] in wanted[index, project] else replace(found, metadata=None)
+                key: replace(
+                    found,
+                    metadata=found.metadata if key[0] in names else None,
+                    built={place: m for place, m in found.built.items() if (key[0], place) in said},
+                )
                 for key, found in live.items()
             }
             yield replace(state, files=chosen)
@@ -144,7 +164,7 @@ def import_file(
     The file says nothing of when its pages were fetched, so they count as never checked.
     Where the catalog knows another listing or other metadata of a project, nobody can tell
     which is newer: that is refused, or with *replace_listings* the file's is taken as the
-    newest state.
+    newest state.  Of what was found out about sdists, what newer rules found stays.
 
     :raises InputError: ``invalid-fact-file``, ``fact-file-too-new``, ``import-conflict``,
         ``unreadable-file``.
@@ -199,6 +219,17 @@ def _check_identity(header: Header, states: Iterator[ProjectState], file: Path) 
 def _merging(new: ProjectState, replace_listings: bool) -> Callable[[ProjectState], ProjectState]:
     """Return the change that adds *new* to what the catalog knows."""
 
+    def choose(known: Metadata | None, found: Metadata, what: str) -> Metadata:
+        if known is None:
+            return found
+        if known.says_the_same(found):
+            return known
+        if replace_listings:
+            return found
+        if _rules(known) == _rules(found):
+            raise _conflict(new, what)
+        return max(known, found, key=_rules)
+
     def change(known: ProjectState) -> ProjectState:
         if known.known and _listing(known) != _listing(new) and not replace_listings:
             raise _conflict(new, "another listing")
@@ -209,17 +240,22 @@ def _merging(new: ProjectState, replace_listings: bool) -> Callable[[ProjectStat
             if before is None:
                 files[key] = file
                 continue
-            metadata = before.metadata if file.metadata is None else file.metadata
-            if before.metadata is not None and file.metadata is not None:
-                if before.metadata.says_the_same(file.metadata):
-                    metadata = before.metadata
-                elif not replace_listings:
-                    raise _conflict(new, f"other metadata of {key[0]}")
+            metadata = before.metadata
+            if file.metadata is not None:
+                metadata = choose(before.metadata, file.metadata, f"other metadata of {key[0]}")
+            built = dict(before.built)
+            for place, said in file.built.items():
+                built[place] = choose(built.get(place), said, f"that the build backend of {key[0]} said something else")
             listing = file.listing if file.live or replace_listings else before.listing
-            files[key] = FileState(listing=listing, live=file.live, metadata=metadata)
+            files[key] = FileState(listing=listing, live=file.live, metadata=metadata, built=built)
         return ProjectState(index=new.index, project=new.project, absent=new.absent, files=files)
 
     return change
+
+
+def _rules(metadata: Metadata) -> int:
+    """Return by which version of the rules for sdists it was found out; older results count as unknown."""
+    return -1 if metadata.build is None else metadata.build.extractor
 
 
 def _listing(state: ProjectState) -> tuple[bool, Mapping[FileKey, Any]]:

@@ -14,11 +14,11 @@ from resolver.names import NormalizedName
 
 from . import schema
 from .engine import begin
-from .facts import AbsenceFact, Fact, MetadataFact, PageFact, UnchangedFact, check_text
+from .facts import AbsenceFact, BuiltFact, Fact, MetadataFact, PageFact, UnchangedFact, check_text
 from .load import StoredState, load_state
 from .project_rows import write_state
 from .rowbatch import RowBatch
-from .state import ProjectState, apply_absence, apply_metadata, apply_page, refuse
+from .state import ProjectState, apply_absence, apply_built, apply_metadata, apply_page, refuse
 
 if TYPE_CHECKING:
     from .catalog import CatalogHandle
@@ -46,9 +46,9 @@ def publish(catalog: CatalogHandle, facts: Iterable[Fact]) -> int:
     """Store *facts* and return the newest generation's number (0: nothing was ever learned).
 
     All or nothing: either every fact is visible afterwards, in one new generation, or
-    none.  Facts of one project apply in the order given, metadata after pages.  Where
-    nothing was learned (unchanged or equal pages) only freshness is noted and no
-    generation is made.
+    none.  Facts of one project apply in the order given, but metadata after pages and
+    what backends said after both.  Where nothing was learned (unchanged or equal pages)
+    only freshness is noted and no generation is made.
 
     :raises DataError: ``invalid-fact``, ``unknown-file``, ``unknown-page``,
         ``hash-mismatch``; nothing is stored then.
@@ -60,7 +60,7 @@ def publish(catalog: CatalogHandle, facts: Iterable[Fact]) -> int:
     with begin(catalog.engine, catalog.location) as connection:
         publication = Publication(connection)
         for (index, project), group in sorted(projects.items()):
-            group.sort(key=lambda fact: isinstance(fact, MetadataFact))
+            group.sort(key=lambda fact: (isinstance(fact, BuiltFact), isinstance(fact, MetadataFact)))
             publication.write(index, project, _change_of(group), _checked_of(group))
         return publication.finish()
 
@@ -92,6 +92,8 @@ def _change_of(facts: list[Fact]) -> Change | None:
                 state = apply_absence(state)
             elif isinstance(fact, MetadataFact):
                 state = apply_metadata(state, fact)
+            elif isinstance(fact, BuiltFact):
+                state = apply_built(state, fact)
         return state
 
     return change

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from db.facts import AbsenceFact, FileFact, MetadataFact, PageFact
+from db.facts import AbsenceFact, BuildSystem, BuiltFact, FileFact, MetadataFact, PageFact
 from resolver.names import normalize_project
 
 INDEX = "https://index.example/simple/"
+SYSTEM = BuildSystem(requires=("setuptools>=61",), backend="setuptools.build_meta")
+CLOSURE = "sha256:" + "0" * 64
 
 
 def file(filename: str, *, content: str = "", **more: Any) -> FileFact:
@@ -39,5 +41,22 @@ def absence(project: str, *, index: str = INDEX, checked_at: int = 1) -> Absence
 
 
 def metadata(project: str, filename: str, *requires: str, index: str = INDEX, **more: Any) -> MetadataFact:
+    """Metadata of a wheel, or of an sdist with the build system :data:`SYSTEM`."""
     values: dict[str, Any] = {"source": "sidecar", "requires_dist": requires}
+    if not filename.endswith(".whl"):
+        values["build"] = SYSTEM
     return MetadataFact(index=index, project=normalize_project(project), filename=filename, **{**values, **more})
+
+
+def built(project: str, filename: str, step: str, *requires: str, index: str = INDEX, **more: Any) -> BuiltFact:
+    """What a build backend said: requirements that it added, or those of the metadata."""
+    values: dict[str, Any] = {
+        "python": "3.11",
+        "system": "x86_64-linux",
+        "closure": CLOSURE,
+        "requires_dist": requires if step == "metadata" else (),
+        "build": BuildSystem(requires=requires if step == "requires" else ()),
+    }
+    return BuiltFact(
+        index=index, project=normalize_project(project), filename=filename, step=step, **{**values, **more}
+    )

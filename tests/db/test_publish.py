@@ -7,7 +7,7 @@ import pytest
 from db.catalog import CatalogHandle
 from db.facts import UnchangedFact
 from db.writer import note_serial, publish
-from resolver.catalog import ID, KIND, METADATA, RANK, SDIST, WHEEL, YANKED
+from resolver.catalog import EXTRACTOR, ID, KIND, METADATA, RANK, SDIST, WHEEL, YANKED
 from resolver.errors import DataError
 from resolver.names import normalize_project
 from tests.db.examples import INDEX, absence, file, metadata, page
@@ -98,8 +98,11 @@ def test_metadata_appears_on_the_page_by_file(catalog: CatalogHandle):
     found = read(catalog)
     depsets = {tuple(d[1]): d for d in found.depsets}
     assert len(found.depsets) == 2
-    assert depsets["beta>=1", "gamma; extra == 'x'"][2:] == [["x"], None, None]
-    assert depsets[()][4] == "its metadata takes a build"
+    assert depsets["beta>=1", "gamma; extra == 'x'"][2:] == [["x"], None, None, None]
+    assert depsets[()][4:] == [
+        "its metadata takes a build",
+        [["setuptools>=61"], "setuptools.build_meta", [], EXTRACTOR],
+    ]
     by_name = {catalog.reader().artifacts([row[ID]])[row[ID]].filename: row[METADATA] for row in found.files}
     assert by_name[WHEEL_1] == by_name[WHEEL_2] != by_name[SDIST_1]
     assert found.digest == before.digest, "metadata is no part of a listing"

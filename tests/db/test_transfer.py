@@ -156,8 +156,8 @@ def packed(*lines: Any, trailer: bool = True) -> bytes:
     return gzip.compress(content, mtime=0)
 
 
-HEADER = {"format": "mach-facts", "kind": "facts", "snapshot": None, "version": 1}
-FILE = [WHEEL, "a" * 64, True, "https://x.example/a", 1, 2, None, False, None, False, None, None]
+HEADER = {"format": "mach-facts", "kind": "facts", "snapshot": None, "version": 2}
+FILE = [WHEEL, "a" * 64, True, "https://x.example/a", 1, 2, None, False, None, False, None, None, []]
 DEPSET: list[Any] = [["b"], [], None, None]
 
 
@@ -210,9 +210,9 @@ HOSTILE = [
     packed(HEADER, project(depsets=[DEPSET])),
     packed(HEADER, changed(11, [0, None])),
     packed(HEADER, changed(11, [-1, None])),
-    packed(HEADER, project(depsets=[DEPSET, DEPSET], files=[[*FILE[:11], [0, None]]])),
-    packed(HEADER, project(depsets=[DEPSET], files=[[*FILE[:11], [0, "c" * 64]]])),
-    packed(HEADER, project(depsets=[[["b"], [], 1, None]], files=[[*FILE[:11], [0, None]]])),
+    packed(HEADER, project(depsets=[DEPSET, DEPSET], files=[[*FILE[:11], [0, None], []]])),
+    packed(HEADER, project(depsets=[DEPSET], files=[[*FILE[:11], [0, "c" * 64], []]])),
+    packed(HEADER, project(depsets=[[["b"], [], 1, None]], files=[[*FILE[:11], [0, None], []]])),
     packed(HEADER, changed(0, "nul\0")),
     packed(HEADER, changed(0, None)),
     packed(HEADER, changed(1, "A" * 64)),
@@ -251,7 +251,7 @@ def test_a_hostile_file_is_refused_and_nothing_stored(tmp_path: Path, content: b
 
 
 def test_a_newer_form_is_refused_by_name(catalog: CatalogHandle, tmp_path: Path):
-    (tmp_path / "file").write_bytes(packed({**HEADER, "version": 2}, project()))
+    (tmp_path / "file").write_bytes(packed({**HEADER, "version": 3}, project()))
     with pytest.raises(InputError) as error:
         import_file(catalog, tmp_path / "file")
     assert error.value.code == "fact-file-too-new"
