@@ -101,11 +101,11 @@ class Consistency:
     """Live versions of the projects that every solution has.
 
     What a candidate requires takes part where the run has asked for it, or may still ask:
-    at most *budget* more files' metadata, those of the projects in *first* before others. Where
-    *versions* is given, it asks for none of sdists (each is a download of the whole file, or a
-    build), and for more than the most preferred version only of projects of which at most
-    *versions* are unasked; where *wide* is false, only of those near the conflict. A dependency
-    that is not asked for counts as live and unconstraining, which is sound.
+    at most *budget* more files' metadata, those of the projects in *first* before others, and none
+    of sdists (each is a download of the whole file, and a build). Where *versions* is given, it
+    asks for more than the most preferred version only of projects of which at most *versions* are
+    unasked; where *wide* is false, only of those near the conflict. A dependency that is not
+    asked for counts as live and unconstraining, which is sound.
 
     :ivar emptied: a project of every solution that has no live version left: there is no solution.
     :ivar pruned: how many candidates were found dead.
@@ -269,9 +269,8 @@ class Consistency:
         for candidate in live:
             if supply.knows_edges(candidate):
                 self._sort(node, space, candidate)
-        wanted = node.unasked
+        wanted = [c for c in node.unasked if c.provider != "sdist"]
         if self._versions is not None and wanted:
-            wanted = [c for c in wanted if c.provider != "sdist"]
             if not any(group.bits & space.live for group in node.groups.values()):
                 # the most preferred one shows whether the project has to do with the conflict at all
                 self._ask_now(node, space, wanted[:1])

@@ -8,16 +8,18 @@ import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
-from .catalog import SDIST, WHEEL, Page
+from .catalog import EXTRACTOR, SDIST, WHEEL, Page
 from .names import NormalizedName, normalize_project
 
 __all__ = [
     "DIRECT",
     "LOCAL_ID",
     "InvalidReference",
+    "LocalBuild",
     "LocalSource",
     "Locate",
     "Reference",
@@ -252,6 +254,29 @@ def is_same_place(stated: str, other: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LocalBuild:
+    """What the build backend of a local source said in one step; see :attr:`Page.builds`."""
+
+    python: str
+    system: str
+    step: str
+    closure: str
+    requires_dist: tuple[str, ...] = ()
+    provides_extra: tuple[str, ...] = ()
+    requires_python: str | None = None
+    requires: tuple[str, ...] = ()
+    """The requirements that it added."""
+    failure: str | None = None
+
+    def to_depset(self) -> tuple[Any, ...]:
+        """Return an entry of :attr:`Page.depsets`."""
+        said = (self.requires_dist, self.provides_extra, self.requires_python, self.failure)
+        build = (self.requires, None, (), EXTRACTOR)
+        text = json.dumps([*said, build], separators=(",", ":"), ensure_ascii=True)
+        return (hashlib.sha256(text.encode()).hexdigest(), *said, build)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSource:
     """What a local folder, wheel or sdist says of itself, read by whoever made the request.
 
@@ -269,6 +294,10 @@ class LocalSource:
     requires_python: str | None = None
     failure: str | None = None
     """A sentence where its metadata cannot be had."""
+    build_requires: tuple[str, ...] = ("setuptools>=40.8.0",)
+    """What its build system requires (PEP 518)."""
+    builds: tuple[LocalBuild, ...] = ()
+    """What its build backend said, as far as it was asked for this request."""
 
     @property
     def digest(self) -> str:
@@ -282,6 +311,7 @@ class LocalSource:
             list(self.provides_extra),
             self.requires_python,
             self.failure,
+            list(self.build_requires),
         ]
         text = json.dumps(values, separators=(",", ":"), ensure_ascii=True)
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
@@ -302,6 +332,7 @@ def make_local_page(reference: str, source: LocalSource) -> Page:
         source.provides_extra,
         source.requires_python,
         source.failure,
+        None if is_wheel else (source.build_requires, None, (), EXTRACTOR),
     )
     return Page(
         index=DIRECT + reference,
@@ -309,6 +340,7 @@ def make_local_page(reference: str, source: LocalSource) -> Page:
         digest=source.digest.removeprefix("sha256:"),
         versions=[source.version],
         tags=tags,
-        depsets=[depset],
+        depsets=[depset, *(build.to_depset() for build in source.builds)],
+        builds=[(0, b.python, b.system, b.step, b.closure, at) for at, b in enumerate(source.builds, 1)],
         files=[(LOCAL_ID, 0, WHEEL if is_wheel else SDIST, 0 if is_wheel else -1, -1, -1, 0, 0)],
     )

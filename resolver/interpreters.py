@@ -17,9 +17,11 @@ from .errors import InputError
 __all__ = [
     "DEFAULT_PYTHON",
     "NEWEST_PATCHES",
+    "a_year_after_release",
     "full_python",
     "nix_attribute",
     "patch_interval",
+    "series",
     "split_python",
 ]
 
@@ -34,6 +36,15 @@ NEWEST_PATCHES: Mapping[str, str] = MappingProxyType(
     }
 )
 DEFAULT_PYTHON = "3.13"
+#: When X.Y.0 was released, UTC seconds since 1970 (PEP 619, 664, 693, 719, 745).
+_RELEASED = {
+    "3.10": 1_633_305_600,
+    "3.11": 1_666_569_600,
+    "3.12": 1_696_204_800,
+    "3.13": 1_728_259_200,
+    "3.14": 1_759_795_200,
+}
+_YEAR = 365 * 86_400
 
 #: Patch versions are below this; it bounds what :func:`patch_interval` looks at.
 _PATCHES = 100
@@ -71,6 +82,16 @@ def full_python(text: str) -> str:
             hint=f"take another version, for example --python {DEFAULT_PYTHON}",
         )
     return NEWEST_PATCHES[series] if patch is None else text
+
+
+def series(python: str) -> str:
+    """Return the X.Y of an exact version: ``3.11.9`` -> ``3.11``."""
+    return ".".join(python.split(".")[:2])
+
+
+def a_year_after_release(python: str) -> int:
+    """Return when X.Y.0 of an exact version had been out for a year, in UTC seconds since 1970."""
+    return _RELEASED[series(python)] + _YEAR
 
 
 def split_python(python: str) -> tuple[int, int, int]:

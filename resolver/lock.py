@@ -98,6 +98,8 @@ class Pin:
     """Normalised project -> the requirements (PEP 508, markers removed) that hold on this target."""
     build: str | None = None
     """Digest of the build closure; sdists only."""
+    built_on: str | None = None
+    """Where its build backend was asked, ``Python 3.11 on x86_64-linux``, where that is not the target itself."""
     passed_over: str | None = None
     """A newer version that the provider order passed over, ``2.4.0 (sdist)``."""
     direct: str | None = None
@@ -108,7 +110,7 @@ class Pin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildClosure:
-    """The environment in which sdists are built: wheels only."""
+    """The environment in which an sdist is built."""
 
     pins: tuple[Pin, ...]
     """Sorted by name."""
@@ -204,6 +206,8 @@ def _pin_to_json(pin: Pin) -> dict[str, Any]:
         value["extras"] = list(pin.extras)
     if pin.build is not None:
         value["build"] = pin.build
+    if pin.built_on is not None:
+        value["built-on"] = pin.built_on
     if pin.direct is not None:
         value["direct"] = pin.direct
     if pin.passed_over is not None:

@@ -258,7 +258,10 @@ class _Reader:
 
     def pin(self, value: object, where: str, closures: Mapping[str, BuildClosure] | None) -> Pin:
         given = self.keys(
-            value, where, "name version provider artifact dependencies", "extras build passed-over fallback direct"
+            value,
+            where,
+            "name version provider artifact dependencies",
+            "extras build built-on passed-over fallback direct",
         )
         name = read_project(given["name"], f"{where}.name")
         version = read_version(given["version"], f"{where}.version")
@@ -279,11 +282,13 @@ class _Reader:
         if list(extras) != sorted(set(extras)):
             raise Invalid(f"{where}.extras", "they must be sorted and stand once each")
         build, passed_over = given.get("build"), given.get("passed-over")
-        fallback = given.get("fallback")
+        fallback, built_on = given.get("fallback"), given.get("built-on")
         if provider == "sdist" and (not isinstance(build, str) or closures is None or build not in closures):
             raise Invalid(f"{where}.build", f"{shown(build)} does not name one of the lock's build-closures")
         if provider == "wheel" and build is not None:
             raise Invalid(f"{where}.build", "a wheel takes no build closure")
+        if provider == "wheel" and built_on is not None:
+            raise Invalid(f"{where}.built-on", "a wheel is not built")
         return Pin(
             name=name,
             version=version,
@@ -292,6 +297,7 @@ class _Reader:
             artifact=artifact,
             dependencies=read_edges(given["dependencies"], f"{where}.dependencies"),
             build=build,
+            built_on=None if built_on is None else read_text(built_on, f"{where}.built-on"),
             direct=direct,
             passed_over=None if passed_over is None else read_text(passed_over, f"{where}.passed-over"),
             fallback=None if fallback is None else read_text(fallback, f"{where}.fallback"),

@@ -47,6 +47,7 @@ def request_to_json(request: Request) -> dict[str, Any]:
         "prerelease": dict(sorted(request.prerelease.items())),
         "resolution": request.resolution,
         "as-of": {name: render_time(moment) for name, moment in sorted(request.as_of.items())},
+        "build-as-of": {name: render_time(moment) for name, moment in sorted(request.build_as_of.items())},
         "overrides": sorted(str(override) for override in request.overrides),
         "excludes": sorted(request.excludes),
         "require-hashes": request.require_hashes,
@@ -74,7 +75,8 @@ def request_from_json(value: Mapping[str, Any]) -> Request:
                 for name, mode in value["prerelease"].items()
             },
             resolution=parse_choice(_word(value["resolution"]), RESOLUTIONS, "--resolution"),
-            as_of={name: int(datetime.fromisoformat(text).timestamp()) for name, text in value["as-of"].items()},
+            as_of=_moments(value["as-of"]),
+            build_as_of=_moments(value["build-as-of"]),
             overrides=tuple(parse_override(text, "mach.lock") for text in _words(value["overrides"])),
             excludes=tuple(normalize_project(name) for name in _words(value["excludes"])),
             require_hashes=value["require-hashes"],
@@ -86,6 +88,10 @@ def request_from_json(value: Mapping[str, Any]) -> Request:
             context=[f"{type(error).__name__}: {error}"],
             hint="lock again with `mach lock -r FILE`",
         ) from error
+
+
+def _moments(value: Any) -> dict[str, int]:
+    return {name: int(datetime.fromisoformat(text).timestamp()) for name, text in value.items()}
 
 
 def _exact(python: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .catalog import ID, Artifact, Catalog, MetadataNeed, PageNeed
+from .catalog import ID, Artifact, Catalog, Page
 from .dependencies import MarkerJudge
 from .direct import DIRECT, LOCAL_ID, is_direct, parse_reference
 from .errors import DataError, InputError, NoSolution
@@ -28,14 +28,15 @@ from .lock import (
 from .lock_request import request_to_json
 from .policy import DEFAULT_ROUNDS, Policy
 from .preferences import Preferences, preferences_for
-from .reading import Reading
+from .reading import Need, Reading
 from .requirement import Request, Requirement, parse_requirement
 from .resolution import Failure, ResolvedPin, Solved, solve
 from .statistics import Statistics
-from .supply import Supply
+from .supply import FindPlan, Supply
 from .target import Target, make_target, required_glibc
 
 if TYPE_CHECKING:
+    from .building import Builder, Builds, Plan
     from .fixes import Attempt
 
 __all__ = ["Locking", "make_lock"]
@@ -44,8 +45,6 @@ _TOOLS_ORIGIN = "the builders of mach"
 #: What the builders run: in every lock, so that an override can build from source as well.
 _INSTALLER = parse_requirement("installer>=0.7", _TOOLS_ORIGIN)
 _HOOKS = parse_requirement("pyproject-hooks>=1", _TOOLS_ORIGIN)
-#: The build closure of every sdist until build requirements are resolved one by one.
-_SETUPTOOLS = parse_requirement("setuptools>=70.1", _TOOLS_ORIGIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +54,7 @@ class Locking:
     lock: Lock | None = None
     failure: NoSolution | None = None
     """Why there is no answer; never set together with needs."""
-    needs: tuple[PageNeed | MetadataNeed, ...] = ()
+    needs: tuple[Need, ...] = ()
     """In the order of asking; empty where there is a lock."""
     reading: Reading
     warnings: tuple[str, ...] = ()
@@ -65,7 +64,9 @@ class Locking:
 class _Run:
     """One run over one state of a catalog."""
 
-    def __init__(self, request: Request, catalog: Catalog, policy: Policy) -> None:
+    def __init__(
+        self, request: Request, catalog: Catalog, policy: Policy, find_builder: Callable[[], Builder | None]
+    ) -> None:
         self.request = request
         self.catalog = catalog
         self.policy = policy
@@ -73,6 +74,7 @@ class _Run:
         # mach's own tools are neither the user's choice of providers nor bound to a date
         self.tool_policy = Policy(providers={"_default": ("wheel",)}, prefer="newest", rounds=policy.rounds)
         self.artifacts: dict[int, Artifact] = {}
+        self.find_plan = _planning(self.reading, catalog, policy, request, find_builder)
 
     def solve_tool(self, target: Target, root: Requirement) -> Solved | None:
         outcome = solve(Supply(self.reading, target, self.tool_policy, roots=[root]), Statistics())
@@ -189,15 +191,33 @@ class _Run:
             extras=pin.extras,
             artifact=self.artifact(pin, given) if direct is None else self.direct_artifact(pin, direct, given),
             dependencies=pin.dependencies,
-            build=build if pin.provider == "sdist" else None,
+            build=build,
+            built_on=None if pin.plan is None or pin.plan.place is None else str(pin.plan.place),
             direct=direct,
             passed_over=pin.passed_over,
             fallback=pin.fallback,
         )
 
 
-def _name(target: Target) -> str:
-    return f"{target.system} {target.python}"
+def _planning(
+    reading: Reading,
+    catalog: Catalog,
+    policy: Policy,
+    request: Request,
+    find_builder: Callable[[], Builder | None],
+) -> FindPlan:
+    """Return what finds how sdists are built in one run; most runs meet none."""
+    builds: Builds | None = None
+
+    def find_plan(page: Page, row: int, target: Target) -> Plan | None:
+        nonlocal builds
+        if builds is None:
+            from .building import Builds
+
+            builds = Builds(reading, catalog, policy, builder=find_builder(), build_as_of=request.build_as_of)
+        return builds.plan(page, row, target)
+
+    return find_plan
 
 
 def make_lock(
@@ -209,6 +229,7 @@ def make_lock(
     snapshot: str | None = None,
     rounds: int = DEFAULT_ROUNDS,
     statistics: Statistics | None = None,
+    find_builder: Callable[[], Builder | None] = lambda: None,
 ) -> Locking:
     """Resolve *request* against one state of a catalog.
 
@@ -219,11 +240,12 @@ def make_lock(
     :param snapshot: the snapshot's id, recorded in the lock; only where the user pinned one.
     :param rounds: search budget for each target and mode.
     :param statistics: counted up; by default a new value.
+    :param find_builder: finds the machine that can ask build backends, where there is one; called once one is wanted.
     :raises InputError: ``unknown-platform`` and its kin, ``hash-missing``.
     :raises DataError: ``no-hash``.
     """
     policy = Policy.of(request, rounds=rounds)
-    run = _Run(request, catalog, policy)
+    run = _Run(request, catalog, policy, find_builder)
     targets = _targets(request)
     solved: list[tuple[Target, Solved]] = []
     failed: tuple[Failure, Target] | None = None
@@ -231,7 +253,7 @@ def make_lock(
     statistics = statistics if statistics is not None else Statistics()
     for target in targets:
         preferred = {**earlier, **preferences_for(preferences, target)}
-        outcome = settle(_supply(run.reading, target, policy, request, preferred), statistics)
+        outcome = settle(_supply(run.reading, target, policy, request, preferred, run.find_plan), statistics)
         if isinstance(outcome, Failure):
             failed = failed or (outcome, target)
         elif outcome is not None:
@@ -240,9 +262,9 @@ def make_lock(
     if failed is not None and not run.reading.needs:
         from .explain import explain  # a long way of imports that only failures go
 
-        failure = explain(*failed, request=request, retry=partial(_retry, run.reading), snapshot=snapshot)
+        failure = explain(*failed, request=request, retry=partial(_retry, run), snapshot=snapshot)
         return Locking(failure=failure, reading=run.reading, statistics=statistics)
-    tools = _solve_tools(run, targets, solved)
+    tools = _solve_tools(run, targets)
     if run.reading.needs:
         return Locking(needs=tuple(run.reading.needs), reading=run.reading)
     lock = _compose(run, solved, tools, nixpkgs, snapshot)
@@ -255,7 +277,12 @@ def make_lock(
 
 
 def _supply(
-    reading: Reading, target: Target, policy: Policy, request: Request, preferred: Mapping[str, tuple[str, str]]
+    reading: Reading,
+    target: Target,
+    policy: Policy,
+    request: Request,
+    preferred: Mapping[str, tuple[str, str]],
+    find_plan: FindPlan,
 ) -> Supply:
     return Supply(
         reading,
@@ -266,6 +293,7 @@ def _supply(
         overrides=request.overrides,
         excludes=request.excludes,
         preferences=preferred,
+        find_plan=find_plan,
     )
 
 
@@ -273,7 +301,7 @@ def _targets(request: Request) -> list[Target]:
     return [make_target(system, python) for system in sorted(set(request.systems)) for python in request.pythons]
 
 
-def _retry(known: Reading, request: Request, rounds: int) -> Attempt:
+def _retry(run: _Run, request: Request, rounds: int) -> Attempt:
     """Solve a changed request on the facts that the catalog has, for an explanation.
 
     It reads through a reading of its own, and what is missing for it is not asked for: no lock and no need comes of it.
@@ -287,8 +315,9 @@ def _retry(known: Reading, request: Request, rounds: int) -> Attempt:
     for target in _targets(request):
         # where arc consistency would take facts that are missing, it does without
         for some in (policy, replace(policy, consistency_facts=0, consistency_facts_later=0)):
-            reading = known.afresh()
-            outcome = solve(_supply(reading, target, some, request, earlier), statistics)
+            reading = run.reading.afresh()
+            find_plan = _planning(reading, run.catalog, some, request, lambda: None)
+            outcome = solve(_supply(reading, target, some, request, earlier, find_plan), statistics)
             if not reading.needs:
                 break
         if not isinstance(outcome, Solved):
@@ -298,61 +327,65 @@ def _retry(known: Reading, request: Request, rounds: int) -> Attempt:
     return Attempt(solved=tuple(solved), rounds=statistics.rounds)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tools:
-    """Solutions for what the builders run: by tool, and the build closure by target."""
-
-    wheels: Mapping[str, Solved]
-    closures: Mapping[str, Solved]
-
-
-def _solve_tools(run: _Run, targets: Sequence[Target], solved: Sequence[tuple[Target, Solved]]) -> _Tools:
-    building = [t for t, s in solved if any(p.provider == "sdist" for p in s.pins)]
-    wheels: dict[str, Solved] = {}
+def _solve_tools(run: _Run, targets: Sequence[Target]) -> Mapping[str, Solved]:
+    """Return solutions for what the builders run, by tool."""
+    tools: dict[str, Solved] = {}
     for root in (_INSTALLER, _HOOKS):
         tool = run.solve_tool(targets[0], root)
         if tool is not None:
-            wheels[root.project] = tool
-    closures: dict[str, Solved] = {}
-    for target in building:
-        closure = run.solve_tool(target, _SETUPTOOLS)
-        if closure is not None:
-            closures[_name(target)] = closure
-    return _Tools(wheels=wheels, closures=closures)
+            tools[root.project] = tool
+    return tools
+
+
+class _Closures:
+    """The build closures of a lock, by digest of their content."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self.found: dict[str, BuildClosure] = {}
+
+    def add(self, pin: ResolvedPin) -> str | None:
+        """Return the digest of the closure that *pin* is built in; None for a wheel."""
+        if pin.plan is None or pin.plan.closure is None:
+            return None
+        closure = pin.plan.closure
+        self._run.load_artifacts(closure.pins)
+        value = BuildClosure(pins=tuple(self._run.pin(p, build=self.add(p)) for p in closure.pins))
+        digest = digest_closure(value)
+        self.found[digest] = value
+        return digest
 
 
 def _compose(
     run: _Run,
     solved: Sequence[tuple[Target, Solved]],
-    tools: _Tools,
+    tools: Mapping[str, Solved],
     nixpkgs: Nixpkgs | None,
     snapshot: str | None,
 ) -> Lock:
-    run.load_artifacts(
-        pin for s in (*(s for _, s in solved), *tools.wheels.values(), *tools.closures.values()) for pin in s.pins
-    )
-    closures: dict[str, BuildClosure] = {}
-    digests: dict[str, str] = {}
-    for name, closure in tools.closures.items():
-        value = BuildClosure(pins=tuple(run.pin(p) for p in closure.pins))
-        digests[name] = digest_closure(value)
-        closures[digests[name]] = value
+    run.load_artifacts(pin for s in (*(s for _, s in solved), *tools.values()) for pin in s.pins)
+    closures = _Closures(run)
+    targets = tuple(_target(run, target, s, closures) for target, s in solved)
     return Lock(
         request=request_to_json(run.request),
         policy=run.policy.to_json(),
         facts=run.reading.digest(),
         snapshot=snapshot,
         nixpkgs=nixpkgs,
-        targets=tuple(_target(run, target, s, digests.get(_name(target))) for target, s in solved),
-        tools={name: run.artifact(s.pins[0]) for name, s in tools.wheels.items()},
-        build_closures=closures,
+        targets=targets,
+        tools={name: run.artifact(s.pins[0]) for name, s in tools.items()},
+        build_closures=closures.found,
     )
 
 
-def _target(run: _Run, target: Target, solved: Solved, build: str | None) -> LockTarget:
+def _target(run: _Run, target: Target, solved: Solved, closures: _Closures) -> LockTarget:
     hashes = _hashes(run.request, target)
-    interval = patch_interval(target.python, target.environment, markers=solved.markers, requires_python=solved.pythons)
-    pins = tuple(run.pin(p, build=build, hashes=hashes) for p in solved.pins)
+    # what is installed, and what it is built in: the answer holds where all of it does
+    parts = [solved, *(p.plan.closure for p in solved.pins if p.plan is not None and p.plan.closure is not None)]
+    markers = [marker for part in parts for marker in part.markers]
+    pythons = sorted({text for part in parts for text in part.pythons})
+    interval = patch_interval(target.python, target.environment, markers=markers, requires_python=pythons)
+    pins = tuple(run.pin(p, build=closures.add(p), hashes=hashes) for p in solved.pins)
     return LockTarget(
         system=target.system,
         python=target.python,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from .catalog import ID, METADATA, Catalog, MetadataNeed, Page, PageNeed
+from .catalog import ID, METADATA, BuildNeed, Catalog, MetadataNeed, Page, PageNeed
 from .direct import DIRECT, LocalSource, make_local_page
 from .names import NormalizedName
 
-__all__ = ["Reading"]
+__all__ = ["Need", "Reading"]
+
+#: A fact that was asked for and is unknown.
+Need = PageNeed | MetadataNeed | BuildNeed
 
 
 class Reading:
@@ -25,7 +28,7 @@ class Reading:
     :param local_sources: what local paths hold, by reference; read with the request, not from the catalog.
     """
 
-    __slots__ = ("_catalog", "_found", "_loaded", "_local", "_metadata", "_pages", "indexes", "needs")
+    __slots__ = ("_built", "_catalog", "_found", "_loaded", "_local", "_metadata", "_pages", "indexes", "needs")
 
     def __init__(
         self, catalog: Catalog, indexes: Sequence[str], local_sources: Mapping[str, LocalSource] | None = None
@@ -37,8 +40,9 @@ class Reading:
         self._found: dict[NormalizedName, Page | None] = {}
         self._pages: dict[tuple[str, NormalizedName], str] = {}
         self._metadata: dict[tuple[str, NormalizedName, int], str] = {}
+        self._built: dict[tuple[str, NormalizedName, int, str, str, str, str], str] = {}
         #: Facts that were asked for and are unknown, in the order of asking.
-        self.needs: dict[PageNeed | MetadataNeed, None] = {}
+        self.needs: dict[Need, None] = {}
 
     def afresh(self) -> Reading:
         """Return a reading of the same state that has asked for nothing; loaded pages are shared."""
@@ -116,6 +120,20 @@ class Reading:
         self._metadata[page.index, page.project, row] = depset[0]
         return depset
 
+    def built(self, page: Page, row: int, place: tuple[str, str], step: str, closure: str) -> Sequence[object] | None:
+        """Ask what the build backend of the sdist in *row* of *page* said.
+
+        :param place: Python and system that it ran on.
+        :param closure: key of the build closure that it ran in.
+        :return: an entry of :attr:`Page.depsets`, or None where it is unknown (no need is recorded).
+        """
+        for at, python, system, known_step, key, position in page.builds:
+            if (at, python, system, known_step, key) == (row, *place, step, closure):
+                depset = page.depsets[position]
+                self._built[page.index, page.project, row, python, system, step, closure] = depset[0]
+                return depset
+        return None
+
     def pages_asked(self) -> list[tuple[str, NormalizedName]]:
         """Return (index, project) of every page of the catalog that was asked for and is known, sorted."""
         return sorted(key for key in self._pages if key[0] not in self._local)
@@ -141,4 +159,5 @@ class Reading:
         lines += [
             f"metadata {index} {project} {row} {digest}" for (index, project, row), digest in self._metadata.items()
         ]
+        lines += [f"built {' '.join(map(str, key))} {digest}" for key, digest in self._built.items()]
         return "sha256:" + hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()

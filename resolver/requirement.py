@@ -171,6 +171,8 @@ class Request:
     as_of: Mapping[str, int] = field(default_factory=dict)
     """Only files uploaded before this UTC time, in seconds since 1970 (exclusive): ``_default`` where
     it is given for all, and projects' own."""
+    build_as_of: Mapping[str, int] = field(default_factory=dict)
+    """The same for what sdists are built in, instead of the date that follows from each sdist."""
     overrides: tuple[Override, ...] = ()
     excludes: tuple[NormalizedName, ...] = ()
     """Projects that are left out wherever a release asks for them, sorted."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.markers import Marker
 from resolvelib import ResolutionImpossible, ResolutionTooDeep
 
 from .bridge import Bridge, Domain, Restart, Search, Watch
 from .candidates import Candidate, Pool
-from .catalog import METADATA, Page
+from .catalog import Page
 from .consistency import Consistency
 from .edges import Edge
 from .errors import shorten
@@ -19,6 +19,9 @@ from .limits import Limits
 from .names import NormalizedName, normalize_extra
 from .statistics import Statistics
 from .supply import Supply
+
+if TYPE_CHECKING:
+    from .building import Plan
 
 __all__ = ["Failure", "ResolvedPin", "Solved", "refute", "solve"]
 
@@ -45,6 +48,8 @@ class ResolvedPin:
     passed_over: str | None
     fallback: str | None = None
     """Why it does not come from its best provider, ``from wheel: …``."""
+    plan: Plan | None = None
+    """How an sdist is built."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +270,7 @@ def _texts(edges: Sequence[Edge]) -> dict[str, tuple[str, ...]]:
 
 def _pin(supply: Supply, pool: Pool, nodes: list[Candidate], admitted: int, warnings: list[str]) -> ResolvedPin:
     base = next(c for c in nodes if not c.extra)
-    depset: Any = pool.page.depsets[pool.page.files[base.row][METADATA]]
+    depset: Any = supply.metadata(pool.page, base.row)
     extras = tuple(sorted(c.extra for c in nodes if c.extra))
     normal = {normalize_extra(e) for e in depset[2]}
     for extra in extras:
@@ -286,6 +291,7 @@ def _pin(supply: Supply, pool: Pool, nodes: list[Candidate], admitted: int, warn
         rows=(best, *(row for row in rows if row != best)),
         dependencies=_texts(edges),
         passed_over=_passed_over(pool, base, admitted),
+        plan=supply.plan(pool.page, best),
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.specifiers import SpecifierSet
 
 from .candidates import Candidate, Pool, make_pool, requires_python_admits
+from .catalog import KIND, SDIST, Page
 from .dependencies import Dependency, MarkerJudge, dependencies_of
 from .direct import is_same_place
 from .edges import UNUSABLE, Edge
@@ -19,13 +20,20 @@ from .reading import Reading
 from .requirement import Override, Requirement
 from .target import Target
 
+if TYPE_CHECKING:
+    from .building import Plan
+
 __all__ = ["Supply"]
+
+#: Finds how the sdist in a row of a page is built for a target; None where facts are missing.
+FindPlan = Callable[[Page, int, Target], "Plan | None"]
 
 
 class Supply:
     """Pools and edges on one target, computed once and shared by every stage of a resolution.
 
     :param preferences: existing pins, project -> (version, provider).
+    :param find_plan: finds how an sdist is built; None where none is.
     """
 
     def __init__(
@@ -39,7 +47,9 @@ class Supply:
         overrides: Sequence[Override] = (),
         excludes: Iterable[NormalizedName] = (),
         preferences: Mapping[str, tuple[str, str]] | None = None,
+        find_plan: FindPlan | None = None,
     ) -> None:
+        self._find_plan = find_plan
         self.reading = reading
         self.target = target
         self.policy = policy
@@ -241,10 +251,10 @@ class Supply:
         pool = self.pool(candidate.project)
         if pool is None or candidate.row < 0:
             return
-        depset: Any = self.reading.depset(pool.page, candidate.row)
+        depset: Any = self.metadata(pool.page, candidate.row)
         if depset is None:
             return
-        _, lines, _, python, problem = depset
+        _, lines, _, python, problem, _ = depset
         if problem is None and python is not None and not self.admits_python(python):
             problem = f"it requires Python {python}"
         if problem is None:
@@ -262,6 +272,24 @@ class Supply:
             unusable = Edge(candidate.project, "", SpecifierSet(), problem, origin)
             unusable.key = UNUSABLE
             yield unusable
+
+    def metadata(self, page: Page, row: int) -> Sequence[Any] | None:
+        """Ask for the metadata of the file in *row* of *page*: an entry of :attr:`Page.depsets`.
+
+        That of an sdist says why it cannot be built, where it cannot; None where facts are missing.
+        """
+        plan = self.plan(page, row)
+        if plan is not None:
+            return plan.metadata
+        if self._find_plan is not None and page.files[row][KIND] == SDIST:
+            return None
+        return self.reading.depset(page, row)
+
+    def plan(self, page: Page, row: int) -> Plan | None:
+        """Ask how the sdist in *row* of *page* is built; None for a wheel, and where facts are missing."""
+        if self._find_plan is None or page.files[row][KIND] != SDIST:
+            return None
+        return self._find_plan(page, row, self.target)
 
     def _is_named(self, dependency: Dependency, parent: NormalizedName) -> bool:
         """Return whether the URL of a release's *dependency* is one that the user names, or does not count."""

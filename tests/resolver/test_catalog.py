@@ -36,6 +36,7 @@ def test_a_page_comes_back_as_it_was(
         depsets=[depset],
         tags=["py3-none-any"],
         unusable=[["a", "b"]],
+        builds=[[0, "3.11", "x86_64-linux", "requires", "sha256:" + "0" * 64, 0]],
     )
     again = decode_page(encode_page(page))
     assert {name: getattr(again, name) for name in Page.__slots__} == {

@@ -9,6 +9,7 @@ from resolver.check import check_lock
 from resolver.direct import (
     DIRECT,
     InvalidReference,
+    LocalBuild,
     LocalSource,
     Reference,
     archive_project,
@@ -22,7 +23,7 @@ from resolver.locking import make_lock
 from resolver.policy import parse_providers
 from resolver.requirement import Request
 from resolver.user_requirement import parse_user_requirement
-from tests.support.memory import INDEX, MemoryCatalog
+from tests.support.memory import INDEX, MemoryCatalog, closure_key
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SHA256 = "ab" * 32
@@ -332,7 +333,11 @@ def test_a_commit_in_the_lock():
     assert f'commit-id = "{COMMIT}"' in to_pylock(made.targets)
 
 
-LIB = LocalSource(project="lib", version="0.1", filename="", requires_dist=("b<2",))
+#: What the backend of a local folder said: it requires no more than setuptools.
+NO_MORE = LocalBuild(
+    python="3.11", system="x86_64-linux", step="requires", closure=closure_key("setuptools-80.0-py3-none-any.whl")
+)
+LIB = LocalSource(project="lib", version="0.1", filename="", requires_dist=("b<2",), builds=(NO_MORE,))
 
 
 def test_a_folder_in_the_lock():

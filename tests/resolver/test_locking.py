@@ -203,7 +203,7 @@ def test_two_indexes_the_first_that_has_it():
         (ask("c1", "c2"), "conflict", "contradict"),
         (ask("needs-ghost"), "unknown-project", "'ghost'"),
         (ask("bad"), "nothing-for-target", "bad 1 cannot be used: its requirement 'this is not one' does not parse"),
-        (ask("built"), "nothing-for-target", "built 1 cannot be used: its metadata takes a build"),
+        (ask("built"), "nothing-for-target", "built 1 cannot be used: its metadata does not parse"),
         (ask("a<2", "a>=2"), "conflict", "contradict"),
     ],
 )
@@ -217,7 +217,7 @@ def test_outcomes_are_told_apart(request_, code, says):
             "c2": {"1": ["a>=2"]},
             "needs-ghost": {"1": ["ghost"]},
             "bad": {"1": ["this is not one"]},
-            "built": {"1": {"wheel": False, "sdist": True, "failure": "its metadata takes a build"}},
+            "built": {"1": {"wheel": False, "sdist": True, "failure": "its metadata does not parse"}},
         },
         absent=["ghost"],
     )

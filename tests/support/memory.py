@@ -8,17 +8,44 @@ from collections.abc import Iterable, Mapping
 
 from packaging.version import Version
 
-from resolver.catalog import SDIST, WHEEL, Artifact, Page
+from resolver.catalog import EXTRACTOR, SDIST, WHEEL, Artifact, Page
+from resolver.interpreters import NEWEST_PATCHES
 
 INDEX = "https://index.example/simple/"
+_SYSTEMS = ("aarch64-darwin", "aarch64-linux", "x86_64-darwin", "x86_64-linux")
+
+
+def closure_key(*filenames: str) -> str:
+    """Return the key of the build closure with these wheels."""
+    pins = []
+    for filename in sorted(filenames):
+        name, version, *_ = filename.split("-")
+        pins.append([name.replace("_", "-"), version, filename, sha256_of(filename)])
+    text = json.dumps(pins, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_of(filename: str) -> str:
+    """Return the digest that a file has here."""
+    return hashlib.sha256(filename.encode()).hexdigest()
+
+
+def said(step: str, *, closure: str, requires=(), adds=(), failure=None, python=None, system=None) -> list[tuple]:
+    """Return rows for ``builds``: what a backend said, on every Python and platform where none is named."""
+    depset = [list(requires), [], None, failure, [list(adds), None, [], EXTRACTOR]]
+    pythons, systems = [python] if python else NEWEST_PATCHES, [system] if system else _SYSTEMS
+    return [(p, s, step, closure, depset) for p in pythons for s in systems]
 
 
 class MemoryCatalog:
     """Answers like any catalog; ``releases`` maps ``name`` to ``version`` to a description.
 
     A description is a list of Requires-Dist lines, or a mapping with ``requires``, ``extras``,
-    ``python``, ``yanked``, ``sdist``, ``wheel`` (booleans), ``tags``, ``upload``, ``failure``, and
-    ``known`` (False: the metadata is unknown).
+    ``python``, ``yanked``, ``sdist``, ``wheel`` (booleans), ``tags``, ``upload``, ``failure``,
+    ``known`` (False: the metadata is unknown), and for an sdist ``build`` (what its build system
+    requires, ``["setuptools"]``) and ``builds`` (rows of :attr:`Page.builds` without the first
+    column, with a dependency set at the end; by default its backend said on several Pythons that it
+    requires no more, in a closure of the setuptools that is here unless told otherwise).
     """
 
     def __init__(
@@ -35,9 +62,9 @@ class MemoryCatalog:
         self.queries: list[list[str]] = []
         if tools:
             releases = {
-                "installer": {"1.0": []},
-                "pyproject-hooks": {"1.2": []},
-                "setuptools": {"80.0": []},
+                "installer": {"1.0": {"upload": 0}},
+                "pyproject-hooks": {"1.2": {"upload": 0}},
+                "setuptools": {"80.0": {"upload": 0}},
                 **releases,
             }
         for name, versions in releases.items():
@@ -51,18 +78,25 @@ class MemoryCatalog:
         pythons: list[str] = []
         depsets: list[tuple] = []
         rows = []
+        builds: list[tuple] = []
+
+        def place_of(depset: list) -> int:
+            digest = sha256_of(json.dumps(depset))
+            place = next((i for i, d in enumerate(depsets) if d[0] == digest), None)
+            if place is None:
+                place = len(depsets)
+                depsets.append((digest, *depset))
+            return place
+
         for rank, version in enumerate(ordered):
             value = versions[version]
             data = {"requires": value} if isinstance(value, list) else dict(value)
             python = data.get("python")
             if python is not None and python not in pythons:
                 pythons.append(python)
-            depset = [list(data.get("requires", [])), list(data.get("extras", [])), None, data.get("failure")]
-            digest = hashlib.sha256(json.dumps(depset).encode()).hexdigest()
-            place = next((i for i, d in enumerate(depsets) if d[0] == digest), None)
-            if place is None:
-                place = len(depsets)
-                depsets.append((digest, *depset))
+            told = [list(data.get("requires", [])), list(data.get("extras", [])), None, data.get("failure")]
+            system = [data.get("build", ["setuptools"]), None, [], EXTRACTOR]
+            places = {WHEEL: place_of([*told, None]), SDIST: place_of([*told, system])}
             kinds = []
             if data.get("wheel", True):
                 kinds += [(WHEEL, tag) for tag in data.get("tags", ["py3-none-any"])]
@@ -73,7 +107,11 @@ class MemoryCatalog:
                     tags.append(tag)
                 plain = name.replace("-", "_")
                 filename = f"{plain}-{version}-{tag}.whl" if kind == WHEEL else f"{plain}-{version}.tar.gz"
-                sha256 = hashlib.sha256(filename.encode()).hexdigest()
+                sha256 = sha256_of(filename)
+                if kind == SDIST:
+                    usual = said("requires", closure=closure_key("setuptools-80.0-py3-none-any.whl"))
+                    for *key, depset in data.get("builds", usual):
+                        builds.append((len(rows), *key, place_of(depset)))
                 identity = len(self.files)
                 self.files[identity] = Artifact(
                     filename=filename,
@@ -91,7 +129,7 @@ class MemoryCatalog:
                         -1 if python is None else pythons.index(python),
                         data.get("upload", -1),
                         int(bool(data.get("yanked", False))),
-                        place if data.get("known", True) else -1,
+                        places[kind] if data.get("known", True) else -1,
                     ]
                 )
         listing = [name, [[*row[1:7]] for row in rows], ordered, tags, pythons]
@@ -104,6 +142,7 @@ class MemoryCatalog:
             pythons=pythons,
             depsets=depsets,
             files=rows,
+            builds=builds,
         )
 
     def pages(self, index, projects):
