@@ -10,6 +10,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
+from resolver.catalog import TAKES_A_BUILD
 from resolver.direct import InvalidReference, LocalSource, Reference, archive_project, parse_reference
 from resolver.errors import InputError
 from resolver.names import NormalizedName
@@ -75,7 +76,9 @@ def _read_folder(path: Path, reference: Reference) -> LocalSource:
 
     if reference.sha256 is not None:
         raise UnusableMetadata("a folder has no sha256")
-    found = read_tree(path)
+    found, _ = read_tree(path)
+    if found.takes_a_build:
+        raise UnusableMetadata(TAKES_A_BUILD)
     return LocalSource(
         project=found.project,
         version=found.version,

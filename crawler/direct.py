@@ -120,7 +120,7 @@ def _from_repository(
     with checked_out(reference, commit) as folder:
         try:
             nar_hash = hash_nar(folder)
-            found = read_tree(_below(folder, reference))
+            found, build = read_tree(_below(folder, reference))
         except UnusableMetadata as error:
             raise refuse_source(project, reference, str(error)) from error
         except (OSError, ValueError) as error:
@@ -136,6 +136,8 @@ def _from_repository(
         requires_dist=found.requires_dist,
         provides_extra=found.provides_extra,
         requires_python=found.requires_python,
+        failure=TAKES_A_BUILD if found.takes_a_build else None,
+        build=build,
     )
     return [PageFact(index=index, project=project, files=(file,), checked_at=now), metadata]
 

@@ -1,4 +1,4 @@
-"""What a source tree states of its project without being built: a static [project] table (PEP 621) or PKG-INFO."""
+"""What a source tree states without being built: its build system, and [project] (PEP 621) or PKG-INFO (PEP 643)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Pep508
 from packaging.version import InvalidVersion, Version
 
-from db.facts import check_text
+from db.facts import BuildSystem, check_text
 from resolver.catalog import TAKES_A_BUILD
 from resolver.names import NormalizedName, normalize_project
 
+from . import build_system as tables
+from .build_system import read_build_system
 from .core_metadata import CoreMetadata, UnusableMetadata, parse_core_metadata
+from .hook_failures import Refused
 
-__all__ = ["SourceMetadata", "parse_pyproject", "read_tree"]
+__all__ = ["SourceMetadata", "parse_pyproject", "read_tree", "to_build_system"]
 
 _LARGEST = 4 << 20
 #: Keys of [project] that decide what a release needs.
-_DECIDING = frozenset({"version", "dependencies", "optional-dependencies", "requires-python"})
+_DECIDING = frozenset({"dependencies", "optional-dependencies", "requires-python"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,27 +35,39 @@ class SourceMetadata:
     project: NormalizedName
     version: str
     """Normalised (PEP 440)."""
-    requires_dist: tuple[str, ...]
-    provides_extra: tuple[str, ...]
-    requires_python: str | None
+    requires_dist: tuple[str, ...] = ()
+    provides_extra: tuple[str, ...] = ()
+    requires_python: str | None = None
+    takes_a_build: bool = False
+    """Whether it states name and version alone: its build backend tells what it requires."""
 
 
-def read_tree(folder: Path) -> SourceMetadata:
-    """Return what the source tree in *folder* states; nothing in it is run.
+def read_tree(folder: Path) -> tuple[SourceMetadata, BuildSystem]:
+    """Return what the source tree in *folder* states, and how it is built; nothing in it is run.
 
-    :raises UnusableMetadata: where it is no Python project, or its metadata takes a build.
+    :raises UnusableMetadata: where it is no Python project, its build system is none, or where it
+        states no version (:data:`resolver.catalog.TAKES_A_BUILD`).
     :raises OSError: where it cannot be read.
     """
+    try:
+        build = to_build_system(read_build_system(folder))
+    except Refused as refused:
+        raise UnusableMetadata(refused.failure.reason) from refused
     data = _read(folder / "pyproject.toml")
     found = None if data is None else parse_pyproject(data)
-    if found is not None:
-        return found
-    info = _read(folder / "PKG-INFO")
-    if info is not None and (found := _from_pkg_info(info)) is not None:
-        return found
-    if data is None and not (folder / "setup.py").is_file() and not (folder / "setup.cfg").is_file():
-        raise UnusableMetadata("it holds no Python project: there is no pyproject.toml and no setup.py")
-    raise UnusableMetadata(TAKES_A_BUILD)
+    if found is None or found.takes_a_build:
+        info = _read(folder / "PKG-INFO")
+        if info is not None:
+            found = _from_pkg_info(info) or found
+    if found is None:
+        raise UnusableMetadata(TAKES_A_BUILD)
+    return found, build
+
+
+def to_build_system(found: tables.BuildSystem) -> BuildSystem:
+    """Return a build system as a fact has it: without a backend where that is setuptools of old."""
+    backend = None if found.backend == tables.LEGACY_BACKEND else found.backend
+    return BuildSystem(requires=found.requires, backend=backend, backend_path=found.backend_path)
 
 
 def _read(path: Path) -> bytes | None:
@@ -70,7 +85,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def parse_pyproject(data: bytes) -> SourceMetadata | None:
-    """Return what a static [project] table states; None where there is none, or where it takes a build.
+    """Return what the [project] table states; None where there is none, or where it states no version.
 
     :raises UnusableMetadata: where it is broken.
     """
@@ -85,8 +100,11 @@ def parse_pyproject(data: bytes) -> SourceMetadata | None:
         if not isinstance(table, dict):
             raise TypeError("project is not a table")
         dynamic = _texts(table.get("dynamic", []))
-        if _DECIDING & set(dynamic) or "version" not in table or _is_poetrys(document, table):
+        if "version" in dynamic or "version" not in table:
             return None
+        project, version = _name(table.get("name")), str(Version(_text(table["version"])))
+        if _DECIDING & set(dynamic) or _is_poetrys(document, table):
+            return SourceMetadata(project=project, version=version, takes_a_build=True)
         extras = table.get("optional-dependencies", {})
         if not isinstance(extras, dict):
             raise TypeError("project.optional-dependencies is not a table")
@@ -95,8 +113,8 @@ def parse_pyproject(data: bytes) -> SourceMetadata | None:
             requires += [_requirement(text, _name(extra)) for text in _texts(texts)]
         python = table.get("requires-python")
         return SourceMetadata(
-            project=_name(table.get("name")),
-            version=str(Version(_text(table["version"]))),
+            project=project,
+            version=version,
             requires_dist=tuple(requires),
             provides_extra=tuple(_name(extra) for extra in extras),
             requires_python=None if python is None else _text(python),

@@ -15,9 +15,9 @@ from . import build_system as tables
 from .archives import SdistFiles, UnusableArchive, read_sdist
 from .core_metadata import UnusableMetadata, parse_core_metadata
 from .hook_failures import FailureClass, Refused
-from .source_tree import parse_pyproject
+from .source_tree import parse_pyproject, to_build_system
 
-__all__ = ["NOTHING", "StaticSdist", "read_static_sdist", "to_build_system"]
+__all__ = ["NOTHING", "StaticSdist", "read_static_sdist"]
 
 #: The build system of an sdist that cannot be built: what it requires is known not to be there.
 NOTHING = BuildSystem(requires=())
@@ -62,12 +62,6 @@ def read_static_sdist(
     except Refused as refused:
         return StaticSdist(build=NOTHING, source="pyproject", failure=refused.failure.reason)
     return _from_pkg_info(found, build, project, version) or _from_pyproject(found, build, project, version)
-
-
-def to_build_system(found: tables.BuildSystem) -> BuildSystem:
-    """Return a build system as a fact has it: without a backend where that is setuptools of old."""
-    backend = None if found.backend == tables.LEGACY_BACKEND else found.backend
-    return BuildSystem(requires=found.requires, backend=backend, backend_path=found.backend_path)
 
 
 def _read_build_system(found: SdistFiles) -> BuildSystem:
@@ -116,6 +110,8 @@ def _from_pyproject(found: SdistFiles, build: BuildSystem, project: NormalizedNa
         return StaticSdist(
             build=build, source="pyproject", failure=f"its pyproject.toml is that of version {stated.version!r}"
         )
+    if stated.takes_a_build:
+        return StaticSdist(build=build, source="pkg-info", failure=TAKES_A_BUILD)
     return StaticSdist(
         build=build,
         source="pyproject",

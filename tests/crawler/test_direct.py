@@ -125,7 +125,7 @@ def test_a_repository_gives_its_commit_and_what_its_pyproject_states(client, tmp
     ("files", "subdirectory", "error", "reason"),
     [
         (DEMO, "#subdirectory=other", InputError, "no folder 'other'"),
-        ({"README": "x"}, "", InputError, "no Python project"),
+        ({"README": "x"}, "", InputError, "there is no pyproject.toml and no setup.py"),
         ({"setup.py": "raise SystemExit"}, "", NoSolution, "takes a build"),
         ({"pyproject.toml": '[project]\nname = "demo-app"\ndynamic = ["version"]'}, "", NoSolution, "takes a build"),
         ({"pyproject.toml": "[[["}, "", InputError, "does not parse"),
@@ -159,7 +159,8 @@ def test_links_in_a_repository_lead_nowhere(client, tmp_path):
 
 
 def test_a_static_project_table(tmp_path: Path):
-    found = read_tree(write_tree(tmp_path, DEMO))
+    found, build = read_tree(write_tree(tmp_path, DEMO))
+    assert build == BuildSystem(requires=("setuptools",), backend="setuptools.build_meta")
     assert (found.project, found.version, found.requires_python) == ("demo-app", "1.2", ">=3.9")
 
 
@@ -191,5 +192,6 @@ def test_broken_tables_are_told_not_raised_as_bugs(text):
 
 def test_pkg_info_counts_where_there_is_no_static_table(tmp_path: Path):
     info = "Metadata-Version: 2.2\nName: A.b\nVersion: 1.0\nRequires-Dist: c\n\nabout\n"
-    found = read_tree(write_tree(tmp_path, {"PKG-INFO": info, "setup.py": ""}))
+    found, build = read_tree(write_tree(tmp_path, {"PKG-INFO": info, "setup.py": ""}))
+    assert build == BuildSystem(requires=("setuptools>=40.8.0",))
     assert (found.project, found.version, found.requires_dist) == ("a-b", "1.0", ("c",))
