@@ -14,7 +14,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from db.facts import BuildSystem, BuiltFact, FileFact
-from resolver.direct import Reference, parse_reference
+from resolver.direct import Reference, is_direct, parse_reference
 from resolver.errors import Unavailable, printable, shorten
 from resolver.names import NormalizedName
 
@@ -127,7 +127,7 @@ def _open_source(
         return
     if source is None and not has_hash(job.file):
         raise _NoHash(job.file)
-    if source is None and job.file.url.startswith("git+"):
+    if source is None and is_direct(job.index) and job.file.url.startswith("git+"):
         reference = parse_reference(job.file.url)
         with _checked_out(reference, job.file) as tree:
             yield UnpackedSdist(folder=tree, filename=job.file.filename), reference.subdirectory

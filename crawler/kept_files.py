@@ -51,7 +51,7 @@ def keep_file(client: Client, file: FileFact, folder: Path) -> Path:
     part = Path(name)
     try:
         with os.fdopen(descriptor, "w+b") as content:
-            download_file(client, file, content, what=file.filename, place=str(folder))
+            download_file(client, file, content, what=file.filename, room=f"free space in {folder}")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -161,7 +161,8 @@ def _from_ranges(job: _Job) -> MetadataFact | None:
 def _downloaded(job: _Job) -> Iterator[tuple[IO[bytes], str]]:
     """Yield the whole file, checked, and its sha256."""
     with tempfile.TemporaryFile(prefix="mach-") as content:
-        found = download_file(job.client, job.file, content, what=job.what, place=tempfile.gettempdir())
+        room = f"free space in {tempfile.gettempdir()}, or name another folder with TMPDIR"
+        found = download_file(job.client, job.file, content, what=job.what, room=room)
         yield content, found
 
 

@@ -19,7 +19,7 @@ from resolver.names import NormalizedName, normalize_project
 from . import build_system as tables
 from .build_system import read_build_system
 from .core_metadata import CoreMetadata, UnusableMetadata, parse_core_metadata
-from .hook_failures import Refused
+from .hook_failures import FailureClass, Refused
 
 __all__ = ["SourceMetadata", "parse_pyproject", "read_tree", "to_build_system"]
 
@@ -52,6 +52,10 @@ def read_tree(folder: Path) -> tuple[SourceMetadata, BuildSystem]:
     try:
         build = to_build_system(read_build_system(folder))
     except Refused as refused:
+        if refused.failure.kind is FailureClass.NO_BACKEND:
+            raise UnusableMetadata(
+                "it holds no Python project: there is no pyproject.toml and no setup.py"
+            ) from refused
         raise UnusableMetadata(refused.failure.reason) from refused
     data = _read(folder / "pyproject.toml")
     found = None if data is None else parse_pyproject(data)

@@ -29,11 +29,11 @@ def check_digest(url: str, title: str, stated: str | None, found: str) -> None:
         )
 
 
-def download_file(client: Client, file: FileFact, content: IO[bytes], *, what: str, place: str) -> str:
+def download_file(client: Client, file: FileFact, content: IO[bytes], *, what: str, room: str) -> str:
     """Write *file* to the empty *content*, check its digest where it has one, and return it.
 
     :param what: for messages: ``the metadata of NAME``.
-    :param place: the folder of *content*, for messages.
+    :param room: how to make room for *content*, for messages.
     :returns: the sha256, hexadecimal; *content* is at its beginning then.
     :raises Unavailable: ``hash-mismatch``, ``no-temporary-space``, and what :meth:`Client.stream` and
         :meth:`Client.read_body` raise.
@@ -42,7 +42,7 @@ def download_file(client: Client, file: FileFact, content: IO[bytes], *, what: s
         content.seek(0)
         content.truncate()
         try:
-            found = _download(client, file, content, what, place)
+            found = _download(client, file, content, what, room)
             break
         except BrokenBody:
             if attempt + 1 == client.manners.attempts:
@@ -52,20 +52,20 @@ def download_file(client: Client, file: FileFact, content: IO[bytes], *, what: s
     return found
 
 
-def _download(client: Client, file: FileFact, content: IO[bytes], what: str, place: str) -> str:
+def _download(client: Client, file: FileFact, content: IO[bytes], what: str, room: str) -> str:
     digest = hashlib.sha256()
     with client.stream(file.url, what=what, headers={"Accept-Encoding": "identity"}) as response:
         if response.status_code != 200:
             raise refused_file(client, file.url, what, response)
         for piece in client.read_body(response, what=what, limit=client.limits.file):
             digest.update(piece)
-            _write(content, piece, file.filename, place)
+            _write(content, piece, file.filename, room)
     # a full disk may be told only when the last bytes leave the buffer
-    _write(content, None, file.filename, place)
+    _write(content, None, file.filename, room)
     return digest.hexdigest()
 
 
-def _write(content: IO[bytes], piece: bytes | None, filename: str, place: str) -> None:
+def _write(content: IO[bytes], piece: bytes | None, filename: str, room: str) -> None:
     try:
         if piece is None:
             content.flush()
@@ -75,5 +75,5 @@ def _write(content: IO[bytes], piece: bytes | None, filename: str, place: str) -
         raise Unavailable(
             "no-temporary-space",
             f"{filename} cannot be written to a temporary file: {error.strerror}",
-            hint=f"free space in {place}, or name another folder with TMPDIR",
+            hint=room,
         ) from error

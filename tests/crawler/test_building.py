@@ -375,8 +375,12 @@ def test_a_commit_of_a_repository(ask: Asking, tmp_path: Path):
     assert (stated.failure, stated.requires_dist) == (TAKES_A_BUILD, ())
     assert stated.build == BuildSystem(requires=(), backend="backend", backend_path=("in-tree",))
     (file,) = page.files
-    requires, metadata = ask(ask.job(file))
+    requires, metadata = ask(replace(ask.job(file), index=index))
     assert (requires.failure, metadata.failure, metadata.requires_dist) == (None, None, ("idna",))
     with pytest.raises(Unavailable) as caught:
-        ask(ask.job(replace(file, sha256="0" * 64)))
+        ask(replace(ask.job(replace(file, sha256="0" * 64)), index=index))
     assert caught.value.code == "hash-mismatch"
+    # an index cannot have a repository fetched
+    with pytest.raises(Unavailable) as caught:
+        ask(ask.job(file))
+    assert caught.value.code == "index-unreachable"

@@ -125,7 +125,7 @@ def test_a_repository_gives_its_commit_and_what_its_pyproject_states(client, tmp
     ("files", "subdirectory", "error", "reason"),
     [
         (DEMO, "#subdirectory=other", InputError, "no folder 'other'"),
-        ({"README": "x"}, "", InputError, "there is no pyproject.toml and no setup.py"),
+        ({"README": "x"}, "", InputError, "no Python project"),
         ({"setup.py": "raise SystemExit"}, "", NoSolution, "takes a build"),
         ({"pyproject.toml": '[project]\nname = "demo-app"\ndynamic = ["version"]'}, "", NoSolution, "takes a build"),
         ({"pyproject.toml": "[[["}, "", InputError, "does not parse"),
