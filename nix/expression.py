@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 from resolver.errors import DataError
 from resolver.lock import Lock, LockedCheckout, LockedPath, lock_to_json
 
+from .fixes import Fix, choose_fixes, shipped_fixes
 from .literal import to_nix
 
 __all__ = ["render_directory", "render_expression"]
 
 #: Parts of the static library, in the order in which they stand in a file.
-PARTS = ("mirrors", "source", "select", "project", "wheel", "sdist", "editable", "environment", "shell", "assemble")
+PARTS = (
+    *("mirrors", "source", "select", "fixes", "project", "wheel", "sdist", "editable"),
+    *("environment", "shell", "assemble"),
+)
 SCRIPTS = (
     "build_wheel.py",
+    "check_wheel.py",
     "compile_bytecode.py",
     "compose_environment.py",
+    "explain_failure.py",
     "fetch_checkout.py",
     "install_editable.py",
     "install_wheel.py",
@@ -62,6 +68,8 @@ parts.assemble {{
     parts
     scripts
     lock
+    fixes
+    known
     pkgs
     python
     overrides
@@ -79,7 +87,7 @@ _SHELL = """\
 """
 
 
-def render_expression(lock: Lock, *, root: str = ".") -> str:
+def render_expression(lock: Lock, *, root: str = ".", fixes: Sequence[Fix] = ()) -> str:
     """Return the one file that builds *lock*, self-contained apart from nixpkgs.
 
     It is a function ``{ pkgs, python, overrides, mirrors, netrc, collisions, root }``, each with a default, to
@@ -87,6 +95,7 @@ def render_expression(lock: Lock, *, root: str = ".") -> str:
     Nix 2.8 and newer. The same lock gives the same bytes. Text from the lock enters as literals only.
 
     :param root: the folder of the lock, where its relative paths start: absolute, or relative to the file.
+    :param fixes: the user's own, after those that come with mach.
     :raises DataError: ``lock-invalid`` where the lock holds something that cannot be written.
     """
     _check(lock)
@@ -99,25 +108,35 @@ def render_expression(lock: Lock, *, root: str = ".") -> str:
         "#",
     ]
     header = "\n".join(lines) + "\n" + _USAGE
+    chosen = choose_fixes(lock, (*shipped_fixes(), *fixes))
     try:
         arguments = _arguments(*_nixpkgs(lock), root=_path(root))
-        return header + arguments + _body({"lock": to_nix(value, indent=2)})
+        bindings = {"lock": to_nix(value, indent=2), "fixes": to_nix(chosen, indent=2), "known": "null"}
+        return header + arguments + _body(bindings)
     except ValueError as error:
         raise _invalid(str(error)) from error
 
 
-def render_directory(lock: Lock) -> Mapping[str, str]:
+def render_directory(lock: Lock, *, fixes: Sequence[Fix] = ()) -> Mapping[str, str]:
     """Return the files, by name, that build the ``mach.lock`` beside them.
 
-    ``default.nix`` reads the lock and holds the library; it depends on no content of the lock, so
-    a lock that is updated in place takes effect. It builds the same derivations as the single file.
+    ``default.nix`` reads the lock and holds the library; of the lock's content it depends on nothing but the
+    sdists that there are fixes for, so a lock that is updated in place takes effect; one that takes other
+    releases of those is refused with what to do. It builds the same derivations as the single file.
 
+    :param fixes: the user's own, after those that come with mach.
     :raises DataError: ``lock-invalid``, as :func:`render_expression`.
     """
     _check(lock)
     header = "# Made by mach: builds the mach.lock beside it.\n#\n" + _USAGE.replace("FILE ", "")
     arguments = _arguments("null", "", lock="builtins.fromJSON (builtins.readFile ./mach.lock)")
-    return {"default.nix": header + arguments + _body({}), "shell.nix": _SHELL}
+    table = (*shipped_fixes(), *fixes)
+    known = sorted({fix.project for fix in table if fix.provider == "sdist"})
+    bindings = {
+        "fixes": to_nix(choose_fixes(lock, table, keep_unfixed=True), indent=2),
+        "known": to_nix(known, indent=2),
+    }
+    return {"default.nix": header + arguments + _body(bindings), "shell.nix": _SHELL}
 
 
 def _path(path: str) -> str:

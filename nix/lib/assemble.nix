@@ -1,5 +1,5 @@
 # A lock made into what a user builds: env, packages, python, shell, sources.
-{ parts, scripts, lock, pkgs, python, overrides, mirrors, netrc, collisions, root }@given:
+{ parts, scripts, lock, fixes, known, pkgs, python, overrides, mirrors, netrc, collisions, root }@given:
 let
   mirror = parts.mirrors { inherit mirrors; };
   pkgs =
@@ -11,7 +11,8 @@ let
   files = builtins.mapAttrs (name: text: builtins.toFile "mach-${name}" text) scripts;
 
   inherit (parts.source { inherit pkgs mirror netrc root; inherit (selected) python; scripts = files; }) fetch storeName locate;
-  scope = { inherit pkgs fetch storeName locate project environment; inherit (selected) python; scripts = files; };
+  fixesFor = parts.fixes { inherit pkgs fixes known; };
+  scope = { inherit pkgs fetch storeName locate fixesFor project environment; inherit (selected) python; scripts = files; };
   use = part: extra: part (builtins.intersectAttrs (builtins.functionArgs part) (scope // extra));
 
   project = use parts.project { installer = fetch lock.tools.installer; };
@@ -21,11 +22,19 @@ let
   make = pin: { inherit wheel sdist; }.${pin.provider} or (throw "mach: no provider ${builtins.toJSON pin.provider}, for ${pin.name}") pin;
   named = pins: builtins.listToAttrs (map (pin: { inherit (pin) name; value = make pin; }) pins);
 
+  # A closure may hold sdists, which are built in closures of their own first. Digests in a lock that mach made
+  # form no cycle.
+  buildsOf = digest: map (pin: { key = pin.build; }) (builtins.filter (pin: pin ? build) (lock.build-closures.${digest}.pins or [ ]));
+  isBuiltWithItself = digest: builtins.any (item: item.key == digest)
+    (builtins.genericClosure { startSet = buildsOf digest; operator = item: buildsOf item.key; });
   buildEnvironments = builtins.mapAttrs
-    (digest: closure: environment {
-      name = "build-environment";
-      projects = builtins.attrValues (named closure.pins);
-    })
+    (digest: closure:
+      if isBuiltWithItself digest then
+        throw "mach: the build closure ${builtins.toJSON digest} of the lock takes itself to be built, by ${lib.concatMapStringsSep ", " (pin: "${pin.name} ${pin.version}") (builtins.filter (pin: pin ? build) closure.pins)}: make the lock anew with mach lock"
+      else environment {
+        name = "build-environment";
+        projects = builtins.attrValues (named closure.pins);
+      })
     lock.build-closures;
 
   # overrides: final: prev: { NAME = prev.NAME.overrideAttrs …; }, applied in order

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 import sys
@@ -41,7 +42,7 @@ def find_wheel(info: dict[str, Any]) -> tuple[Path, str]:
     """Return the wheel's path, and its file name: a path in the store has a hash before it."""
     if "wheel" in info:
         return Path(info["wheel"]), info["filename"]
-    built = json.loads(Path("../built.json").read_text())
+    built = json.loads(Path(os.environ["NIX_BUILD_TOP"], "built.json").read_text())
     return Path(built["path"]), built["filename"]
 
 

@@ -22,8 +22,9 @@ rec {
   '';
 
   # pin: as in the lock. info: what the install script needs to know. hasBinaries: may hold ELF files.
+  # tools: for the build. libraries: what its binaries may load besides the system's.
   # Text from the lock reaches the builder as one JSON file, never as a word of the shell.
-  make = { pin, info, hasBinaries, phases ? [ ], extra ? { } }:
+  make = { pin, info, hasBinaries, phases ? [ ], tools ? [ ], libraries ? [ ], extra ? { } }:
     stdenv.mkDerivation ({
       name = storeName "${python.libPrefix}-${pin.name}-${pin.version}";
       phases = [ "preparePhase" ] ++ phases ++ [ "installPhase" ]
@@ -54,10 +55,10 @@ rec {
         pythonModule = python;
       } // (extra.passthru or { });
       meta.description = "${pin.name} ${pin.version}, locked by mach";
+      nativeBuildInputs = lib.optional (hasBinaries && isLinux) pkgs.patchelf ++ tools;
     } // lib.optionalAttrs (hasBinaries && isLinux) {
-      nativeBuildInputs = [ pkgs.patchelf ];
       # Folders, joined by colons; an override may add to it.
-      runtimeLibraries = lib.makeLibraryPath systemLibraries;
+      runtimeLibraries = lib.makeLibraryPath (systemLibraries ++ libraries);
       loader = stdenv.cc.bintools.dynamicLinker;
       patchBinariesPhase = ''
         ${run scripts."patch_binaries.py"} "$out" "$runtimeLibraries" "$loader"

@@ -1,12 +1,14 @@
 # A locked sdist or source tree: built into a wheel in its build closure (PEP 517), then installed like any wheel.
-{ pkgs, python, project, fetch, scripts, hooks, buildEnvironments }:
+{ pkgs, python, project, fetch, scripts, hooks, buildEnvironments, fixesFor }:
 pin:
 let
   source = fetch pin.artifact;
-  environment = buildEnvironments.${pin.build} or (throw "mach: the lock has no build closure ${builtins.toJSON pin.build} for ${pin.name} ${pin.version}");
+  environment = buildEnvironments.${pin.build or ""} or (throw "mach: the lock has no build closure ${builtins.toJSON (pin.build or null)} for ${pin.name} ${pin.version}");
+  fixes = fixesFor pin;
   # The driver reads pyproject.toml, for which Python has a parser since 3.11; the hooks themselves
   # always run in the build environment.
   driver = if builtins.compareVersions python.pythonVersion "3.11" < 0 then pkgs.python3 else python.pythonOnBuildForHost or python;
+  drive = script: "${driver.interpreter} -I -B -X utf8 ${script} \"$machInfoPath\"";
 in
 project.make {
   inherit pin;
@@ -17,10 +19,14 @@ project.make {
     filename = pin.artifact.filename or "${pin.name}-${pin.version}";
     subdirectory = pin.artifact.subdirectory or "";
     inherit hooks;
+    inherit (python) pythonVersion;
     sdist = source;
     interpreter = "${environment}/bin/${python.executable}";
   };
-  extra = {
+  # Compilers are stdenv's; Python's own build tools come from the build closure alone.
+  tools = [ pkgs.pkg-config ] ++ fixes.tools;
+  extra = fixes.settings // {
+    buildInputs = fixes.libraries;
     # A name without the build's random folder, for compilers that write paths down.
     unpackPhase = ''
       runHook preUnpack
@@ -28,13 +34,20 @@ project.make {
       sourceRoot=source
       runHook postUnpack
     '';
+    # No configuration is read but the source's own: without a sandbox there would be the user's and the machine's.
     buildPhase = ''
       runHook preBuild
-      export SOURCE_DATE_EPOCH=315532800 HOME="$NIX_BUILD_TOP/home" PATH="${environment}/bin:$PATH"
+      export SOURCE_DATE_EPOCH=315532800 PATH="${environment}/bin:$PATH"
+      export HOME="$NIX_BUILD_TOP/home" GIT_CONFIG_NOSYSTEM=1
+      export XDG_CONFIG_HOME="$HOME/.config" XDG_CACHE_HOME="$HOME/.cache" XDG_DATA_HOME="$HOME/.local/share" XDG_CONFIG_DIRS="$HOME/none"
       mkdir -p "$HOME"
-      ${driver.interpreter} -I -B -X utf8 ${scripts."build_wheel.py"} "$machInfoPath" "$NIX_BUILD_TOP/dist"
+      ${drive scripts."build_wheel.py"} "$NIX_BUILD_TOP" || {
+        if [ $? = 2 ]; then ${drive scripts."explain_failure.py"} "$NIX_BUILD_TOP/build.log"; fi
+        exit 1
+      }
+      ${drive scripts."check_wheel.py"} "$NIX_BUILD_TOP"
       runHook postBuild
     '';
-    passthru = { inherit source; buildEnvironment = environment; };
+    passthru = { inherit source fixes; buildEnvironment = environment; };
   };
 }

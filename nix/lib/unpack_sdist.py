@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+#: 1980-01-02, in seconds since 1970, so that it is 1980 in every time zone.
+EARLIEST = 315_619_200
 
 
 class Refused(Exception):
@@ -70,45 +74,67 @@ def unpack_zip(archive: Path, folder: Path) -> None:
                 path.chmod(0o755)
 
 
-def copy_tree(info: dict[str, Any], folder: Path) -> None:
-    """Copy the source tree, writable, and make *folder* a link to the project's folder in it.
-
-    A backend sees the whole tree around a subdirectory, as it does with pip.
-
-    :raises Refused: where the subdirectory is not in it.
-    """
-    tree = folder.with_name(folder.name + ".tree")
-    shutil.copytree(info["sdist"], tree, symlinks=True)
+def copy_tree(source: Path, tree: Path) -> None:
+    """Copy a source tree of the store, writable."""
+    shutil.copytree(source, tree, symlinks=True)
     for path in (tree, *tree.rglob("*")):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode | 0o200)
+
+
+def find_project(tree: Path, subdirectory: str) -> Path:
+    """Return the project's folder in a source tree.
+
+    :raises Refused: where it is not in it.
+    """
     place = tree
-    for part in PurePosixPath(info["subdirectory"]).parts:
+    for part in PurePosixPath(subdirectory).parts:
         place = place / part
         if part in ("..", "/") or place.is_symlink() or not place.is_dir():
-            raise Refused(f"it has no folder {info['subdirectory']!r}")
-    if place == tree:
-        tree.rename(folder)
-    else:
-        folder.symlink_to(place.relative_to(folder.parent))
+            raise Refused(f"it has no folder {subdirectory!r}")
+    return place
 
 
-def unpack(info: dict[str, Any], folder: Path) -> None:
-    """Unpack the sdist and make its only folder *folder*.
+def make_times_valid(tree: Path) -> None:
+    """Give files that are older the first time that a zip archive, and so a wheel, can hold (as the store's are)."""
+    for path in tree.rglob("*"):
+        if path.lstat().st_mtime < EARLIEST:
+            os.utime(path, (EARLIEST, EARLIEST), follow_symlinks=False)
+
+
+def unpack_archive(info: dict[str, Any], tree: Path) -> None:
+    """Unpack the sdist and make its only folder *tree*.
 
     :raises Refused: where it has more than one folder at its top, or members that leave it.
     """
-    if Path(info["sdist"]).is_dir():
-        copy_tree(info, folder)
-        return
-    scratch = folder.with_name(folder.name + ".unpacked")
+    scratch = tree.with_name(tree.name + ".unpacked")
     scratch.mkdir()
     archive = Path(info["sdist"])
     (unpack_zip if info["filename"].endswith(".zip") else unpack_tar)(archive, scratch)
     tops = sorted(scratch.iterdir())
     if len(tops) != 1 or not tops[0].is_dir() or tops[0].is_symlink():
         raise Refused(f"at its top there is not exactly one folder: {[top.name for top in tops][:5]!r}")
-    tops[0].rename(folder)
+    tops[0].rename(tree)
+
+
+def unpack(info: dict[str, Any], folder: Path) -> None:
+    """Unpack or copy the source, and make *folder* the project's folder in it.
+
+    A backend sees the whole tree around a subdirectory, as it does with pip: *folder* is then a link.
+
+    :raises Refused: where it has more than one folder at its top, members that leave it, or no such subdirectory.
+    """
+    tree = folder.with_name(folder.name + ".tree")
+    if Path(info["sdist"]).is_dir():
+        copy_tree(Path(info["sdist"]), tree)
+    else:
+        unpack_archive(info, tree)
+    make_times_valid(tree)
+    place = find_project(tree, info["subdirectory"])
+    if place == tree:
+        tree.rename(folder)
+    else:
+        folder.symlink_to(place.relative_to(folder.parent))
 
 
 def main() -> int:
