@@ -111,7 +111,7 @@ class MetadataFact:
     project: NormalizedName
     filename: str
     source: str
-    """``sidecar``, ``range``, ``wheel`` (whole file) or ``pkg-info``."""
+    """``sidecar``, ``range`` or ``wheel`` (whole file) of a wheel, ``pkg-info`` or ``pyproject`` of an sdist."""
     requires_dist: tuple[str, ...] = ()
     """Raw requirement strings in the file's order."""
     provides_extra: tuple[str, ...] = ()
@@ -121,7 +121,7 @@ class MetadataFact:
     sha256: str | None = None
     """Digest of the whole file, where it was downloaded and the page gave none."""
     build: BuildSystem | None = None
-    """Sdists only, and always where it could be read, whether or not the metadata is static."""
+    """Of an sdist, and of each, whether or not its metadata is static; one that cannot be built requires nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +143,7 @@ class BuiltFact:
     closure: str
     """Key of the build closure that it ran in."""
     source: str = "backend"
+    """``backend``, or ``backend:CLASS`` of a failure (docs/explanation/sandbox.md)."""
     requires_dist: tuple[str, ...] = ()
     """In the step ``metadata``, as are the next two."""
     provides_extra: tuple[str, ...] = ()
