@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,6 +151,16 @@ def test_a_link_among_what_is_kept_is_replaced(ask: Asking, tmp_path: Path):
     (ask.folder / dist.sha256).symlink_to(other)
     ask(ask.job(ask.add(dist), "metadata"))
     assert not (ask.folder / dist.sha256).is_symlink()
+
+
+def test_two_at_once_share_what_is_kept(ask: Asking):
+    wheel = ask.add(make_wheel("tool", "1.0"))
+    job = ask.job(ask.add(make_sdist("demo", "1.0", backend="in-tree")), wheels=(wheel,))
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(ask, [job, replace(job, closure="d" * 64)])
+    assert [fact.failure for fact in (*first, *second)] == [None] * 4
+    assert [replace(fact, closure=job.closure) for fact in second] == first
+    assert len(list(ask.folder.iterdir())) == 2
 
 
 # ---- failures of the sdist
