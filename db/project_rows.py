@@ -18,14 +18,12 @@ from .filenames import Candidate, classify
 from .load import StoredState
 from .page import build_page
 from .rowbatch import RowBatch
-from .state import FileKey, FileState, Metadata, ProjectState
+from .state import BUILD_COLUMNS, FileKey, FileState, Metadata, ProjectState
 from .urls import split_url
 
 __all__ = ["write_state"]
 
 _Key = TypeVar("_Key")
-#: Columns of ``built_link`` that hold a :data:`db.state.BuildKey`.
-_PLACE = ("python", "system", "step", "closure")
 
 
 def write_state(rows: RowBatch, generation: int, project_id: int, stored: StoredState, after: ProjectState) -> None:
@@ -245,7 +243,7 @@ class _ProjectRows:
             firsts = self._open_built()
             for key, place in ended:
                 number = self._file_ids[key]
-                columns = dict(zip(_PLACE, place, strict=True))
+                columns = dict(zip(BUILD_COLUMNS, place, strict=True))
                 first = firsts[number, *place]
                 self._rows.end(table, self._generation, file_id=number, **columns, first_generation=first)
                 self._event("built-changed", number, json.dumps(columns))
@@ -255,7 +253,7 @@ class _ProjectRows:
             self._rows.insert(
                 table,
                 file_id=self._file_ids[key],
-                **dict(zip(_PLACE, place, strict=True)),
+                **dict(zip(BUILD_COLUMNS, place, strict=True)),
                 first_generation=self._generation,
                 gone_generation=None,
                 depset_id=depsets[key, place],

@@ -13,6 +13,7 @@ from resolver.names import NormalizedName
 from .facts import AbsenceFact, BuildSystem, BuiltFact, FileFact, MetadataFact, PageFact, check_text
 
 __all__ = [
+    "BUILD_COLUMNS",
     "BuildKey",
     "FileKey",
     "FileState",
@@ -30,6 +31,9 @@ __all__ = [
 FileKey = tuple[str, str | None]
 #: Where a build backend said something: Python ``3.11``, Nix system, step, key of the build closure.
 BuildKey = tuple[str, str, str, str]
+
+#: Columns of ``built_link`` that hold a :data:`BuildKey`.
+BUILD_COLUMNS = ("python", "system", "step", "closure")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PYTHON = re.compile(r"[0-9]+\.[0-9]+")

@@ -17,6 +17,7 @@ from .filenames import Candidate, classify
 from .load import load_state
 from .page import build_page
 from .snapshot import replay, snapshot_id
+from .state import BUILD_COLUMNS
 
 if TYPE_CHECKING:
     from .catalog import CatalogHandle
@@ -37,14 +38,14 @@ def verify(catalog: CatalogHandle) -> tuple[Difference, ...]:
     """Compute all derived values again, from rows alone, and return what differs.
 
     For every state of every project: the digest of its facts and its page.  Besides:
-    digests of interned metadata, versions and tags of files, kept snapshot ids, and
-    SQLite's own check of the file.  An intact catalog gives the empty tuple.
+    digests of interned metadata, versions and tags of files, facts that replace each
+    other, kept snapshot ids, and SQLite's own check of the file.  An intact catalog gives the empty tuple.
 
     :raises DataError: ``catalog-corrupt`` where the database cannot even be read.
     """
     return tuple(
         Difference(where=printable(difference.where), what=printable(difference.what))
-        for check in (_check_database, _check_depsets, _check_files, _check_states, _check_snapshots)
+        for check in (_check_database, _check_depsets, _check_files, _check_links, _check_states, _check_snapshots)
         for difference in check(catalog)
     )
 
@@ -84,6 +85,22 @@ def _check_files(catalog: CatalogHandle) -> Iterator[Difference]:
             yield Difference(
                 where=f"file {number} ({filename})",
                 what=f"is kept as version {version}, tags {tags}; its name says {expected[0]}, {expected[1]}",
+            )
+
+
+def _check_links(catalog: CatalogHandle) -> Iterator[Difference]:
+    """Find facts of which two hold at once: readers take either of them."""
+    for table, place in (("metadata_link", ()), ("built_link", BUILD_COLUMNS)):
+        same = " AND ".join(f"a.{column} = b.{column}" for column in ("file_id", *place))
+        rows = catalog.connection.rows(
+            f"SELECT a.file_id, a.first_generation, b.first_generation FROM {table} a JOIN {table} b ON {same}"  # noqa: S608 - our own constants
+            " WHERE a.first_generation < b.first_generation"
+            " AND (a.gone_generation IS NULL OR a.gone_generation > b.first_generation)"
+        )
+        for number, first, second in rows:
+            yield Difference(
+                where=f"file {number}, table {table}",
+                what=f"what was learned in generation {first} still holds beside that of generation {second}",
             )
 
 

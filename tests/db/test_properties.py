@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db.catalog import CatalogHandle, open_catalog
-from db.facts import AbsenceFact, Fact, FileFact, MetadataFact, PageFact
+from db.facts import AbsenceFact, BuildSystem, BuiltFact, Fact, FileFact, MetadataFact, PageFact
 from db.snapshot import snapshot_id
 from db.transfer import export_snapshot, import_file
 from db.verification import verify
 from db.writer import publish
-from resolver.catalog import ID, Page
-from tests.db.examples import INDEX, absence, file, metadata, page
+from resolver.catalog import EXTRACTOR, ID, STEPS, Page
+from tests.db.examples import INDEX, absence, built, file, metadata, page
 
 PROJECTS = ("alpha", "beta-x", "gamma")
 INDEXES = (INDEX, "http://127.0.0.1:8000/simple/")
@@ -44,6 +44,23 @@ def files(draw: st.DrawFn, project: str) -> FileFact:
 
 
 @st.composite
+def builds(draw: st.DrawFn, project: str, filename: str, index: str) -> BuiltFact:
+    return built(
+        project,
+        filename,
+        draw(st.sampled_from(STEPS)),
+        index=index,
+        python=draw(st.sampled_from(["3.9", "3.11"])),
+        closure="sha256:" + draw(st.sampled_from("0f")) * 64,
+        failure=draw(st.sampled_from([None, "it failed: \u202e"])),
+        build=BuildSystem(
+            requires=draw(st.sampled_from([(), ("wheel",)])),
+            extractor=draw(st.sampled_from([EXTRACTOR - 1, EXTRACTOR, EXTRACTOR])),
+        ),
+    )
+
+
+@st.composite
 def histories(draw: st.DrawFn) -> list[list[Fact]]:
     """For each of some projects, the facts that were learned of it, in order."""
     chosen = draw(
@@ -63,6 +80,8 @@ def histories(draw: st.DrawFn) -> list[list[Fact]]:
                     requires = draw(st.lists(st.sampled_from(["a", "b>1", "c; extra == 'x'", "??"]), max_size=3))
                     failure = draw(st.sampled_from([None, "its metadata takes a build"]))
                     story.append(metadata(project, found.filename, *requires, index=index, failure=failure))
+                if found.filename.endswith(".tar.gz"):
+                    story += draw(st.lists(builds(project, found.filename, index), max_size=3))
         stories.append(story)
     return stories
 
@@ -176,11 +195,11 @@ def test_an_exported_state_is_the_same_elsewhere(new_catalog, stories, seed):
 
 
 def test_the_histories_hold_what_they_should():
-    """The generator reaches removals, absences and metadata; else the tests above say little."""
+    """The generator reaches removals, absences, metadata and builds; else the tests above say little."""
     kinds: set[type] = set()
     for seed in range(3):
         kinds |= {type(fact) for story in draw_one(seed) for fact in story}
-    assert kinds == {PageFact, AbsenceFact, MetadataFact}
+    assert kinds == {PageFact, AbsenceFact, MetadataFact, BuiltFact}
 
 
 def draw_one(seed: int) -> list[list[Fact]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -10,9 +11,11 @@ import subprocess
 import sys
 import textwrap
 import time
+import zlib
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from db.catalog import CatalogHandle, open_catalog
 from db.connection import SCHEMA_VERSION
@@ -21,9 +24,10 @@ from db.location import Location
 from db.snapshot import snapshot_id
 from db.verification import verify
 from db.writer import publish
+from resolver.catalog import KIND, METADATA, SDIST, WHEEL
 from resolver.errors import DataError, InputError, MachError, Unavailable
 from tests.db.conftest import NewPlace
-from tests.db.examples import INDEX, file, metadata, page
+from tests.db.examples import INDEX, built, file, metadata, page
 
 ROOT = Path(__file__).parents[2]
 
@@ -202,6 +206,37 @@ def test_an_older_schema_is_migrated_after_a_backup(new_place: NewPlace):
         backup = location.file.with_name(location.file.name + ".schema-1.backup")
         rows = sqlite3.connect(backup).execute("SELECT value FROM meta UNION ALL SELECT name FROM project").fetchall()
         assert rows == [("1",), ("alpha",)]
+
+
+def test_what_version_3_knew_of_sdists_stays_and_counts_as_unknown(new_place: NewPlace):
+    place = new_place()
+    location = Location(url=place) if "://" in place else Location(file=Path(place))
+    engine = make_engine(location)
+    sdist, wheel = "alpha-1.0.tar.gz", "alpha-1.0-py3-none-any.whl"
+    old_facts = [metadata("alpha", sdist, "b", build=None), metadata("alpha", wheel, "c")]
+    with engine.begin() as connection:
+        upgrade(connection, 3)
+    with CatalogHandle(location, readonly=False) as old:
+        publish(old, [page("alpha", sdist, wheel), *old_facts])
+        before = snapshot_id(old)
+    with engine.begin() as connection:
+        # a page without builds, as version 3 wrote it: this version cannot read it
+        parts = zlib.decompress(connection.exec_driver_sql("SELECT body FROM page").scalar_one()).partition(b"\n")
+        head = json.dumps(json.loads(parts[0])[:-1]).encode()
+        body = zlib.compress(head + b"\n" + parts[2])
+        connection.execute(sa.text("UPDATE page SET body = :body"), {"body": body})
+    with open_catalog(place) as catalog:
+        found = catalog.reader().pages(INDEX, ["alpha"])["alpha"]
+        assert {row[KIND]: row[METADATA] for row in found.files} == {WHEEL: 0, SDIST: -1}
+        assert [list(d[1]) for d in found.depsets] == [["c"]]
+        assert snapshot_id(catalog) == before
+        assert verify(catalog) == ()
+        publish(catalog, [metadata("alpha", sdist, "b"), built("alpha", sdist, "requires", "wheel")])
+        found = catalog.reader().pages(INDEX, ["alpha"])["alpha"]
+        assert min(row[METADATA] for row in found.files) >= 0
+        assert len(found.builds) == 1
+        assert snapshot_id(catalog, 1) == before
+        assert verify(catalog) == ()
 
 
 def test_the_migrations_make_the_schema_that_the_code_describes(catalog: CatalogHandle):

@@ -137,6 +137,7 @@ def test_status_counts_the_newest_state(catalog: CatalogHandle):
 def fill(catalog: CatalogHandle) -> None:
     publish(catalog, [page("alpha", WHEEL, "alpha-1.0.exe"), absence("beta"), metadata("alpha", WHEEL, "gamma")])
     publish(catalog, [page("alpha", file(WHEEL, yanked=True)), page("beta", "beta-1.0.tar.gz")])
+    publish(catalog, [metadata("alpha", WHEEL, "delta")])
     pin(catalog, "kept")
     snapshots(catalog)
 
@@ -162,6 +163,7 @@ def test_an_intact_catalog_verifies(catalog: CatalogHandle):
         "UPDATE absence SET gone_generation = NULL",
         "UPDATE url_base SET text = 'https://evil.example/'",
         "DELETE FROM metadata_link",
+        "UPDATE metadata_link SET gone_generation = NULL",
     ],
 )
 def test_damage_is_found(catalog: CatalogHandle, damage: str):

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import resource
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from db.writer import publish
 from resolver.catalog import METADATA
 from resolver.errors import DataError, InputError, Unavailable
 from resolver.names import normalize_project
-from tests.db.examples import INDEX, absence, file, metadata, page
+from tests.db.examples import CLOSURE, INDEX, SYSTEM, absence, built, file, metadata, page
 
 ALPHA, BETA = normalize_project("alpha"), normalize_project("beta")
 WHEEL, SDIST = "alpha-1.0-py3-none-any.whl", "alpha-1.0.tar.gz"
@@ -30,7 +31,8 @@ WHEEL, SDIST = "alpha-1.0-py3-none-any.whl", "alpha-1.0.tar.gz"
 def fill(catalog: CatalogHandle) -> None:
     publish(catalog, [page("alpha", WHEEL, SDIST, "alpha-0.9.tar.gz"), absence("beta"), page("delta", "delta-1.zip")])
     publish(catalog, [metadata("alpha", WHEEL, "beta; extra == 'x'", provides_extra=("x",))])
-    publish(catalog, [metadata("alpha", SDIST, failure="its metadata takes a build")])
+    said = [built("alpha", SDIST, "requires", "wheel"), built("alpha", SDIST, "metadata", "beta", python="3.9")]
+    publish(catalog, [metadata("alpha", SDIST, failure="its metadata takes a build"), *said])
     publish(catalog, [page("alpha", WHEEL, file(SDIST, yanked=True, yanked_reason="why"))])
 
 
@@ -122,6 +124,10 @@ def test_facts_add_to_what_is_known(catalog: CatalogHandle, tmp_path: Path):
         [absence("alpha")],
         [page("beta", "beta-1.tar.gz")],
         [page("alpha", WHEEL, file(SDIST, yanked=True, yanked_reason="why")), metadata("alpha", WHEEL, "else")],
+        [
+            page("alpha", WHEEL, file(SDIST, yanked=True, yanked_reason="why")),
+            built("alpha", SDIST, "requires", "flit-core"),
+        ],
     ],
 )
 def test_another_state_is_not_replaced_unasked(catalog: CatalogHandle, tmp_path: Path, known):
@@ -141,7 +147,65 @@ def test_another_state_is_not_replaced_unasked(catalog: CatalogHandle, tmp_path:
         mine, theirs = (c.reader().pages(INDEX, [ALPHA, BETA]) for c in (catalog, source))
         assert {n: p.digest for n, p in mine.items()} == {n: p.digest for n, p in theirs.items()}
         assert mine[ALPHA].depsets == theirs[ALPHA].depsets
+        assert mine[ALPHA].builds == theirs[ALPHA].builds
     assert identity
+
+
+def test_the_facts_of_a_lock_hold_what_backends_said_of_its_sdists(catalog: CatalogHandle, tmp_path: Path):
+    fill(catalog)
+    sdist = (INDEX, ALPHA, SDIST)
+    place = ("3.11", "x86_64-linux", "requires", CLOSURE)
+    for name, wanted, places in (
+        ("all", {"metadata": [sdist]}, [("3.11", "requires"), ("3.9", "metadata")]),
+        ("asked", {"metadata": [sdist], "builds": [(*sdist, place)]}, [("3.11", "requires")]),
+        ("none", {"metadata": [sdist], "builds": []}, []),
+        ("wheel", {"metadata": [(INDEX, ALPHA, WHEEL)]}, []),
+        ("alone", {"metadata": [], "builds": [(*sdist, place)]}, [("3.11", "requires")]),
+    ):
+        export_facts(catalog, tmp_path / name, pages=[], **wanted)
+        with open_catalog(tmp_path / f"{name}.sqlite3") as new:
+            import_file(new, tmp_path / name)
+            found = new.reader().pages(INDEX, [ALPHA])[ALPHA]
+            assert [(b[1], b[3]) for b in found.builds] == places, name
+            assert verify(new) == ()
+    with pytest.raises(DataError, match=r"what the build backend of alpha-1\.0\.tar\.gz says .*3\.12") as error:
+        export_facts(
+            catalog, tmp_path / "x", pages=[], metadata=[], builds=[(*sdist, ("3.12", *place[1:])), (*sdist, place)]
+        )
+    assert error.value.code == "not-covered"
+
+
+def test_of_what_was_found_out_about_sdists_the_newer_rules_stay(catalog: CatalogHandle, tmp_path: Path):
+    newer = [metadata("alpha", SDIST, "b"), built("alpha", SDIST, "requires", "wheel")]
+    older = [
+        metadata("alpha", SDIST, "a", build=None),
+        built("alpha", SDIST, "requires", build=replace(SYSTEM, extractor=0)),
+    ]
+    with open_catalog(tmp_path / "source.sqlite3") as source:
+        publish(source, [page("alpha", SDIST), *older])
+        export_snapshot(source, tmp_path / "older")
+        publish(source, newer)
+        export_snapshot(source, tmp_path / "newer")
+    publish(catalog, [page("alpha", SDIST), *older])
+    assert import_file(catalog, tmp_path / "newer").learned == 1
+    known = snapshot_id(catalog)
+    assert known == import_file(catalog, tmp_path / "newer").snapshot
+    assert import_file(catalog, tmp_path / "older").learned == 0
+    assert snapshot_id(catalog) == known
+    assert import_file(catalog, tmp_path / "older", replace_listings=True).learned == 1
+    assert snapshot_id(catalog) == snapshot_id(catalog, 1)
+
+
+def test_what_backends_said_elsewhere_adds_to_what_is_known(catalog: CatalogHandle, tmp_path: Path):
+    with open_catalog(tmp_path / "source.sqlite3") as source:
+        publish(source, [page("alpha", SDIST), built("alpha", SDIST, "requires", "wheel", python="3.9")])
+        export_snapshot(source, tmp_path / "file")
+    here = [metadata("alpha", SDIST), built("alpha", SDIST, "requires", "wheel")]
+    publish(catalog, [page("alpha", SDIST), *here])
+    assert import_file(catalog, tmp_path / "file").learned == 1
+    found = catalog.reader().pages(INDEX, [ALPHA])[ALPHA]
+    assert [b[1] for b in found.builds] == ["3.11", "3.9"]
+    assert found.files[0][METADATA] >= 0
 
 
 def packed(*lines: Any, trailer: bool = True) -> bytes:
@@ -159,6 +223,8 @@ def packed(*lines: Any, trailer: bool = True) -> bytes:
 HEADER = {"format": "mach-facts", "kind": "facts", "snapshot": None, "version": 2}
 FILE = [WHEEL, "a" * 64, True, "https://x.example/a", 1, 2, None, False, None, False, None, None, []]
 DEPSET: list[Any] = [["b"], [], None, None]
+BUILD: list[Any] = [["setuptools"], None, [], 1]
+PLACE = ["3.11", "x86_64-linux", "requires", CLOSURE]
 
 
 def project(**changes: Any) -> dict[str, Any]:
@@ -169,10 +235,33 @@ def changed(position: int, value: Any) -> dict[str, Any]:
     return project(files=[[*FILE[:position], value, *FILE[position + 1 :]]])
 
 
+def saying(*said: Any, depset: list[Any] | None = None, name: str = SDIST, link: Any = None) -> dict[str, Any]:
+    """A project with one file and one depset, of whose build *said* is told."""
+    file_with = [name, *FILE[1:11], link, list(said)]
+    return project(depsets=[[*DEPSET, BUILD] if depset is None else depset], files=[file_with])
+
+
 def test_the_form_in_the_documentation_is_the_one_that_is_read(catalog: CatalogHandle, tmp_path: Path):
-    (tmp_path / "file").write_bytes(packed(HEADER, project()))
-    assert import_file(catalog, tmp_path / "file").learned == 1
+    (tmp_path / "file").write_bytes(packed(HEADER, project(), saying([*PLACE, 0]) | {"project": "beta"}))
+    assert import_file(catalog, tmp_path / "file").learned == 2
     assert [f.filename for f in catalog.reader().listing(INDEX, ALPHA) or ()] == [WHEEL]
+    assert [s.filename for s in catalog.reader().listing(INDEX, BETA) or ()] == [SDIST]
+    digest = hashlib.sha256(json.dumps([*DEPSET, BUILD], separators=(",", ":")).encode()).digest()
+    rows = catalog.connection.rows(
+        "SELECT b.python, b.system, b.step, b.closure, d.digest FROM built_link b JOIN depset d ON d.id = b.depset_id"
+    )
+    assert [(*row[:4], bytes(row[4])) for row in rows] == [(*PLACE, digest)]
+
+
+def test_the_form_of_version_1_is_still_read(catalog: CatalogHandle, tmp_path: Path):
+    old = project(depsets=[DEPSET], files=[[*FILE[:11], [0, None]]])
+    (tmp_path / "file").write_bytes(packed({**HEADER, "version": 1}, old))
+    assert import_file(catalog, tmp_path / "file").learned == 1
+    assert catalog.reader().pages(INDEX, [ALPHA])[ALPHA].depsets[0][1:] == [["b"], [], None, None, None]
+    export_facts(catalog, tmp_path / "again", pages=[], metadata=[(INDEX, ALPHA, WHEEL)])
+    lines = gzip.decompress((tmp_path / "again").read_bytes()).splitlines()
+    assert json.loads(lines[0])["version"] == 2
+    assert json.loads(lines[1])["files"] == [[*FILE[:11], [0, None], []]]
 
 
 HOSTILE = [
@@ -227,6 +316,38 @@ HOSTILE = [
     packed(HEADER, changed(4, 1.0)),
     packed(HEADER, changed(5, True)),
     packed(HEADER, changed(8, "a reason without a yank")),
+    packed(HEADER, changed(12, None)),
+    packed(HEADER, changed(12, {})),
+    packed({**HEADER, "version": 1}, project()),
+    packed({**HEADER, "version": 1}, saying([*PLACE, 0])),
+    packed({**HEADER, "version": 1}, project(depsets=[[*DEPSET, BUILD]], files=[[SDIST, *FILE[1:11], [0, None]]])),
+    packed(HEADER, saying([*PLACE, 0], depset=DEPSET)),
+    packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, None])),
+    packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, BUILD, BUILD])),
+    packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, BUILD[:3]])),
+    packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, ["setuptools", None, [], 1]])),
+    packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, [["setuptools\0"], None, [], 1]])),
+    packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, [[], 1, [], 1]])),
+    packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, [[], None, [1], 1]])),
+    packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, [[], None, None, 1]])),
+    packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, [[], None, [], True]])),
+    packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, [[], None, [], -1]])),
+    packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, [[], None, [], None]])),
+    packed(HEADER, saying([*PLACE, 0], [*PLACE, 0])),
+    packed(HEADER, saying([*PLACE, 0], ["3.10", *PLACE[1:], 0])),
+    packed(HEADER, saying([*PLACE, 1])),
+    packed(HEADER, saying([*PLACE, -1])),
+    packed(HEADER, saying([*PLACE, None])),
+    packed(HEADER, saying([*PLACE, False])),
+    packed(HEADER, saying(PLACE)),
+    packed(HEADER, saying([*PLACE, 0, 0])),
+    packed(HEADER, saying(["3", *PLACE[1:], 0])),
+    packed(HEADER, saying([3.11, *PLACE[1:], 0])),
+    packed(HEADER, saying(["3.11", "../x", *PLACE[2:], 0])),
+    packed(HEADER, saying(["3.11", "x86_64-linux sha256", *PLACE[2:], 0])),
+    packed(HEADER, saying([*PLACE[:2], "install", CLOSURE, 0])),
+    packed(HEADER, saying([*PLACE[:3], CLOSURE.upper(), 0])),
+    packed(HEADER, saying([*PLACE[:3], None, 0])),
     packed(HEADER, b'{"absent":false,"absent":false}\n'),
     packed(HEADER, b"[" * 100_000 + b"\n"),
     packed(HEADER, b"9" * 5_000 + b"\n"),
