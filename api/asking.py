@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ from resolver.target import Target, make_target
 from resolver.user_requirement import parse_user_requirement
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from crawler.settings import IndexSettings
     from resolver.direct import Locate
     from resolver.request_file import RequestFile
@@ -80,6 +82,8 @@ class Asked:
     settings: IndexSettings
     notes: tuple[str, ...]
     details: tuple[str, ...]
+    local_paths: Mapping[str, Path] = field(default_factory=dict)
+    """Where the local sources of the request lie, by reference."""
 
     def to_files(self) -> dict[str, str]:
         """Return the request as files, by name: ``requirements.txt``, and ``constraints.txt`` where there are any."""
@@ -239,7 +243,13 @@ def ask(
         require_hashes=choices.require_hashes or any(file.require_hashes for file in parsed),
         local_sources={} if local_sources is None else local_sources.found,
     )
-    return Asked(request=request, settings=settings, notes=tuple(dict.fromkeys(notes)), details=settings.left_out)
+    return Asked(
+        request=request,
+        settings=settings,
+        notes=tuple(dict.fromkeys(notes)),
+        details=settings.left_out,
+        local_paths={} if local_sources is None else local_sources.paths,
+    )
 
 
 def _name_argument(text: str) -> str:

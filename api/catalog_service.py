@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from db.catalog import CatalogHandle
+from crawler.settings import IndexSettings
+from db.catalog import CatalogHandle, Reader
 from resolver.catalog import ID, METADATA
 from resolver.errors import DataError, MachError
 from resolver.lock import Lock
 from resolver.lock_request import request_from_json
 from resolver.locking import Locking, make_lock
 from resolver.names import NormalizedName
-from resolver.preferences import preferences_of
+from resolver.preferences import Preferences, preferences_of
+from resolver.requirement import Request
 
+from .filling import Filling
 from .local_sources import with_local_sources
 from .notices import Notices
 
 if TYPE_CHECKING:
-    from crawler.settings import IndexSettings
+    from resolver.building import Builder
 
 __all__ = ["Crawled", "crawl_changes", "crawl_projects", "export_lock_facts"]
 
@@ -167,8 +171,20 @@ def _files_with_metadata(
     return answer
 
 
+def _repeat(
+    preferences: Preferences, find_builder: Callable[[], Builder | None], request: Request, reader: Reader
+) -> Locking:
+    return make_lock(request, reader, preferences=preferences, find_builder=find_builder)
+
+
 def export_lock_facts(
-    handle: CatalogHandle, lock: Lock, file: Path, generation: int | None = None, *, folder: Path
+    handle: CatalogHandle,
+    lock: Lock,
+    file: Path,
+    generation: int | None = None,
+    *,
+    folder: Path,
+    notices: Notices,
 ) -> None:
     """Write to *file* exactly the facts that *lock* was made from.
 
@@ -180,10 +196,23 @@ def export_lock_facts(
     """
     from db.transfer import export_facts
 
-    request = with_local_sources(request_from_json(lock.request), folder)
+    request, paths = with_local_sources(request_from_json(lock.request), folder)
     reader = handle.reader(generation)
     for preferences in ({}, preferences_of(lock)):
-        run: Locking = make_lock(request, reader, preferences=preferences)
+        filling = Filling(
+            handle=handle,
+            settings=lambda: IndexSettings(indexes=()),
+            notices=notices,
+            offline=True,
+            generation=generation,
+            local_paths=paths,
+        )
+        try:
+            run = filling.run(partial(_repeat, preferences, filling.find_builder), request)
+        except DataError:
+            continue  # facts are missing: it is not that state
+        finally:
+            filling.close()
         if run.lock is not None and run.lock.facts == lock.facts:
             files = reader.file_facts(number for _, _, number in run.reading.metadata_asked())
             export_facts(

@@ -9,20 +9,25 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from db.catalog import CatalogHandle, Freshness, Reader
-from resolver.catalog import MetadataNeed, PageNeed
+from resolver.catalog import BuildNeed, MetadataNeed, PageNeed
 from resolver.direct import DIRECT, is_direct
 from resolver.errors import DataError, MachError, Unavailable
 from resolver.locking import Locking
 from resolver.names import NormalizedName
 from resolver.statistics import Statistics
 
+from .backends import Backends
 from .notices import Notices
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from crawler.client import Client
     from crawler.fill import Request as FetchRequest
     from crawler.settings import IndexSettings
     from db.facts import AbsenceFact, Fact, FileFact
+    from resolver.building import Builder
+    from resolver.requirement import Request
 
     from .foresight import Foresight
 
@@ -55,18 +60,34 @@ class Filling:
     max_age: int = DEFAULT_MAX_AGE
     generation: int | None = None
     clock: Callable[[], float] = time.time
+    local_paths: Mapping[str, Path] = field(default_factory=dict)
+    """Where the local sources of the request lie, by reference."""
     statistics: Statistics = field(default_factory=Statistics)
+    _backends: Backends = field(init=False)
     _client: Client | None = None
     _checked: set[tuple[str, NormalizedName]] = field(default_factory=set)
     _tried: Counter[tuple[str, NormalizedName]] = field(default_factory=Counter)
     """Runs that lacked metadata of a project."""
 
-    def run(self, attempt: Callable[[Reader], Locking], ahead: Callable[[], Foresight] | None = None) -> Locking:
+    def __post_init__(self) -> None:
+        self._backends = Backends(self.handle, self._connect, self.local_paths, self.notices.detail)
+
+    def find_builder(self) -> Builder | None:
+        """Return this machine as one that can ask build backends; None where nothing is asked of any index."""
+        return self._backends.find_builder()
+
+    def run(
+        self,
+        attempt: Callable[[Request, Reader], Locking],
+        request: Request,
+        ahead: Callable[[], Foresight] | None = None,
+    ) -> Locking:
         """Return the first outcome of *attempt* that needs no more facts.
 
         Each run starts afresh on the newest state; only the last one counts, so that a
         catalog that was empty and one that was full give the same answer.
 
+        :param attempt: resolves a request, with what is known of its local sources.
         :param ahead: makes the guess at what is needed next; called once a batch.
         :raises DataError: ``not-covered`` where facts are missing and nothing may be fetched.
         :raises Unavailable: where a needed fact cannot be fetched.
@@ -74,14 +95,14 @@ class Filling:
         for _ in range(_MOST_RUNS):
             reader = self.handle.reader(self.generation)
             began = time.perf_counter()
-            outcome = attempt(reader)
+            outcome = attempt(self._backends.complete(request), reader)
             self.statistics.runs += 1
             self.statistics.seconds_resolving += time.perf_counter() - began
             if outcome.needs:
-                if self.offline:
+                if self.offline and not self._backends.can_do_without_network(outcome.needs, reader):
                     raise _not_covered(outcome, reader)
                 self.statistics.needed += len(outcome.needs)
-                self._fetch_needs(outcome, reader, ahead)
+                self._fetch_needs(outcome, request, reader, ahead)
             elif self.offline or not self._revalidate(outcome):
                 return outcome
         raise Unavailable(
@@ -92,13 +113,18 @@ class Filling:
 
     # ---- missing facts
 
-    def _fetch_needs(self, outcome: Locking, reader: Reader, ahead: Callable[[], Foresight] | None) -> None:
+    def _fetch_needs(
+        self, outcome: Locking, request: Request, reader: Reader, ahead: Callable[[], Foresight] | None
+    ) -> None:
         from crawler.fill import MetadataRequest, PageRequest
 
         ids = [need.file_id for need in outcome.needs if isinstance(need, MetadataNeed)]
         files = reader.file_facts(ids)
         requests: dict[FetchRequest, None] = {}
+        builds = [need for need in outcome.needs if isinstance(need, BuildNeed)]
         for need in outcome.needs:
+            if isinstance(need, BuildNeed):
+                continue
             if isinstance(need, PageNeed) and is_direct(need.index):
                 self._fetch_direct(need.index, need.project)
             elif isinstance(need, PageNeed):
@@ -115,6 +141,12 @@ class Filling:
         failed = [errors[request] for request in requests if request in errors]
         if failed:
             raise failed[0]
+        if builds:
+            began = time.perf_counter()
+            try:
+                self.statistics.fetched += self._backends.ask(builds, request, reader, self.notices.progress)
+            finally:
+                self.statistics.seconds_building += time.perf_counter() - began
 
     def _series(self, outcome: Locking, reader: Reader, guess: Foresight) -> dict[FetchRequest, None]:
         """Return requests for what comes next of projects whose versions are tried one by one.
@@ -295,9 +327,13 @@ def _place(need: PageNeed) -> str:
 def _not_covered(outcome: Locking, reader: Reader) -> DataError:
     pages = [need for need in outcome.needs if isinstance(need, PageNeed)]
     metadata = [need for need in outcome.needs if isinstance(need, MetadataNeed)]
+    builds = [need for need in outcome.needs if isinstance(need, BuildNeed)]
     files = reader.file_facts(need.file_id for need in metadata)
     lines = [_place(need) for need in pages]
     lines += [f"the metadata of {files[need.file_id].filename}" for need in metadata]
+    lines += [
+        f"what the build backend of {need.project} {need.version} says on Python {need.python}" for need in builds
+    ]
     shown = lines[:10]
     if len(lines) > len(shown):
         shown.append(f"and {len(lines) - len(shown)} more")
@@ -313,6 +349,10 @@ def _not_covered(outcome: Locking, reader: Reader) -> DataError:
             "pages": [{"index": n.index, "project": n.project} for n in pages],
             "metadata": [
                 {"index": n.index, "project": n.project, "filename": files[n.file_id].filename} for n in metadata
+            ],
+            "builds": [
+                {"index": n.index, "project": n.project, "version": n.version, "python": n.python, "step": n.step}
+                for n in builds
             ],
         },
     )

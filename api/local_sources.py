@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,8 @@ class LocalSources:
     def __init__(self, folder: Path, *, start: Path | None = None) -> None:
         """Take the folder of the lock, and where relative paths start (by default the current folder)."""
         self.found: dict[str, LocalSource] = {}
+        #: Where they lie, by reference.
+        self.paths: dict[str, Path] = {}
         self._folder = os.path.abspath(folder)  # noqa: PTH100  (no link is followed)
         self._start = os.path.abspath(start or Path())  # noqa: PTH100
 
@@ -67,6 +70,7 @@ class LocalSources:
             found = refuse_source(path.name or str(path), spelled, reason)
             raise type(found)(found.code, found.message, context=[f"named at {origin}"], hint=found.hint) from error
         self.found[str(spelled)] = source
+        self.paths[str(spelled)] = path
         return spelled, source.project
 
 
@@ -131,8 +135,8 @@ def _read_file(path: Path, reference: Reference) -> LocalSource:
     )
 
 
-def with_local_sources(request: Request, folder: Path) -> Request:
-    """Return *request*, read from a lock in *folder*, with what its local paths hold now.
+def with_local_sources(request: Request, folder: Path) -> tuple[Request, Mapping[str, Path]]:
+    """Return *request*, read from a lock in *folder*, with what its local paths hold now, and where these lie.
 
     :raises MachError: as :class:`LocalSources`.
     """
@@ -140,4 +144,4 @@ def with_local_sources(request: Request, folder: Path) -> Request:
     for stated in (*request.requirements, *request.constraints):
         if stated.url is not None and (reference := parse_reference(stated.url)).kind == "path":
             sources(reference, stated.origin)
-    return replace(request, local_sources=sources.found)
+    return replace(request, local_sources=sources.found), sources.paths

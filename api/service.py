@@ -122,6 +122,7 @@ def lock_request(
             max_age=catalog.max_age,
             generation=generation,
             statistics=Statistics() if statistics is None else statistics,
+            local_paths=asked.local_paths,
         )
         stack.callback(filling.close)
         upgrade = upgrade or Upgrade()
@@ -132,7 +133,7 @@ def lock_request(
             preferences.update(preferences_of(old, upgrade.projects))
 
         def resolve(preferences: Preferences) -> Locking:
-            def attempt(reader: Reader) -> Locking:
+            def attempt(request: Request, reader: Reader) -> Locking:
                 return make_lock(
                     request,
                     reader,
@@ -140,9 +141,10 @@ def lock_request(
                     nixpkgs=nixpkgs,
                     snapshot=snapshot,
                     statistics=filling.statistics,
+                    find_builder=filling.find_builder,
                 )
 
-            return filling.run(attempt, lambda: _foresight(request, handle))
+            return filling.run(attempt, request, lambda: _foresight(request, handle))
 
         outcome = resolve(preferences)
         if preferences and outcome.lock is not None:

@@ -12,7 +12,7 @@ from resolver.lock import Lock, LockTarget
 from resolver.lock_request import request_from_json
 from resolver.locking import Locking, make_lock
 from resolver.preferences import preferences_of
-from resolver.requirement import Requirement
+from resolver.requirement import Request, Requirement
 
 from .filling import Filling
 from .notices import Notices
@@ -62,7 +62,7 @@ def why_not(lock: Lock, target: LockTarget, requirement: Requirement, db: str | 
         pythons=(target.python,),
     )
 
-    def attempt(reader: Reader) -> Locking:
+    def attempt(request: Request, reader: Reader) -> Locking:
         return make_lock(request, reader, preferences=preferences_of(lock), snapshot=lock.snapshot)
 
     with open_catalog(db, create=False, readonly=True) as handle:
@@ -75,7 +75,7 @@ def why_not(lock: Lock, target: LockTarget, requirement: Requirement, db: str | 
             handle=handle, settings=_nothing_is_fetched, notices=notices, offline=True, generation=generation
         )
         try:
-            outcome = filling.run(attempt)
+            outcome = filling.run(attempt, request)
         except DataError as error:
             raise _not_told(error) from error
         reason = outcome.failure

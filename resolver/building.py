@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from .catalog import ID, TAKES_A_BUILD, UPLOAD, BuildNeed, Catalog, Page
+from .catalog import ID, RANK, TAKES_A_BUILD, UPLOAD, BuildNeed, Catalog, Page
 from .errors import InputError, NoSolution, shorten
 from .interpreters import NEWEST_PATCHES, a_year_after_release, series
 from .names import NormalizedName
@@ -19,7 +19,7 @@ from .requirement import Requirement, parse_requirement
 from .resolution import Failure, Solved, solve
 from .statistics import Statistics
 from .supply import Supply
-from .target import Target, make_target
+from .target import SYSTEMS, Target, make_target
 
 __all__ = ["Builder", "Builds", "Place", "Plan"]
 
@@ -66,6 +66,8 @@ class Plan:
     """The build closure on the target; None only where the sdist cannot be used."""
     place: Place | None = None
     """Where the backend was asked, where that is not the target's own Python and platform."""
+    is_late: bool = False
+    """Nothing of the sdist's time can build it, but something newer can."""
 
 
 #: Chain of the projects whose sdists are being planned, the outermost first.
@@ -77,9 +79,10 @@ class Builds:
 
     A build closure is resolved on its own, as the rules of the request's dates and indexes have
     it but for the user's own choices: wheels only, the newest of everything, as of the later of
-    the sdist's upload and a year after the first release of the Python that it is built on, and
-    never after the date that the user asks for. What a backend says is looked up under the
-    closure that it says it in, so that another closure never gets an old answer.
+    the sdist's upload and a year after the first release of the Python that it is built on (or,
+    where that has nothing, the newest), and never after the date that the user asks for. What a
+    backend says is looked up under the closure that it says it in, so that another closure never
+    gets an old answer.
 
     :param builder: where backends can be asked; None: nowhere.
     """
@@ -129,7 +132,7 @@ class Builds:
             if page.project in chain:
                 around = " → ".join((*chain[chain.index(page.project) :], page.project))
                 raise _Unusable(f"its build takes itself: {around}")
-            release = f"{page.project} {page.versions[page.files[row][1]]}"
+            release = f"{page.project} {page.versions[page.files[row][RANK]]}"
             stated = _parse(build[0], f"the build of {release}")
             return self._ask(page, row, target, (*chain, page.project), stated)
         except _Unusable as unusable:
@@ -165,7 +168,7 @@ class Builds:
     ) -> Plan | None:
         """Return the plan once it is known what the backend requires besides what is *stated*."""
         depset: Any = self._reading.depset(page, row)
-        more = _parse(added[5][0], f"the build backend of {page.project} {page.versions[page.files[row][1]]}")
+        more = _parse(added[5][0], f"the build backend of {page.project} {page.versions[page.files[row][RANK]]}")
         requirements = (*stated, *more)
         if depset[4] == TAKES_A_BUILD:
             closure = self._close(page, row, requirements, _at(place), chain)
@@ -181,11 +184,12 @@ class Builds:
         if closure is None:
             return None
         elsewhere = place != Place(series(target.python), target.system)
-        return Plan(metadata=depset, closure=closure, place=place if elsewhere else None)
+        is_late = self._is_late(page, row, requirements, target, chain)
+        return Plan(metadata=depset, closure=closure, place=place if elsewhere else None, is_late=is_late)
 
     def _places(self, page: Page, row: int, own: Place) -> list[Place]:
         """Return where the backend of an sdist was asked: the target's own Python and platform first."""
-        known = {Place(b[1], b[2]) for b in page.builds if b[0] == row and b[1] in NEWEST_PATCHES}
+        known = {Place(b[1], b[2]) for b in page.builds if b[0] == row and b[1] in NEWEST_PATCHES and b[2] in SYSTEMS}
         return sorted(
             known, key=lambda p: (_distance(p.python, own.python), p.system != own.system, p.python, p.system)
         )
@@ -199,13 +203,29 @@ class Builds:
 
         :raises _Unusable: where there is none.
         """
-        moment = self._moment(page, row, target)
+        moments = self._moments(page, row, target)
+        found: Solved | str | None = None
+        for moment in moments:
+            found = self._close_at(requirements, moment, target, chain)
+            if not isinstance(found, str):
+                return found
+        raise _Unusable(found)
+
+    def _is_late(
+        self, page: Page, row: int, requirements: Sequence[Requirement], target: Target, chain: _Chain
+    ) -> bool:
+        """Return whether the build closure had to be of a later time than the sdist's."""
+        first = self._moments(page, row, target)[0]
+        return isinstance(self._close_at(requirements, first, target, chain), str)
+
+    def _close_at(
+        self, requirements: Sequence[Requirement], moment: int | None, target: Target, chain: _Chain
+    ) -> Solved | str | None:
+        """Return the build closure as of *moment*; a sentence where there is none, None where facts are missing."""
         key = (tuple(sorted({str(r) for r in requirements})), moment, target, chain)
         found = self._closures.get(key)
         if found is None:
             found = self._closures[key] = self._solve(requirements, moment, target, chain)
-        if isinstance(found, str):
-            raise _Unusable(found)
         return found
 
     def _solve(
@@ -226,17 +246,21 @@ class Builds:
             return f"what its build requires cannot be had: {error.message}"
         return outcome
 
-    def _moment(self, page: Page, row: int, target: Target) -> int | None:
-        """Return the time, in UTC seconds since 1970, before which everything in a build closure was uploaded."""
+    def _moments(self, page: Page, row: int, target: Target) -> list[int | None]:
+        """Return the times, in UTC seconds since 1970, before which everything in a build closure was uploaded.
+
+        The second one counts where the first has no closure: on an index of one's own, files
+        may be newer than what is built with them.
+        """
         chosen = self._build_as_of.get(page.project, self._build_as_of.get("_default"))
         if chosen is not None:
-            return chosen
+            return [chosen]
         cap = self._policy.as_of.get("_default")
         upload: int = page.files[row][UPLOAD]
         if upload < 0:
-            return cap
+            return [cap]
         moment = max(upload + 1, a_year_after_release(target.python))
-        return moment if cap is None else min(moment, cap)
+        return [moment, cap] if cap is None or moment < cap else [cap]
 
     def _key(self, closure: Solved) -> str:
         """Return the name of a closure: ``sha256:…`` over its releases and their files."""
@@ -252,7 +276,14 @@ class Builds:
     def _need(self, page: Page, row: int, place: Place, step: str, closure: Solved) -> None:
         wheels = tuple(pin.page.files[pin.rows[0]][ID] for pin in closure.pins)
         need = BuildNeed(
-            page.index, page.project, page.files[row][ID], *place, step=step, closure=self._key(closure), wheels=wheels
+            page.index,
+            page.project,
+            page.files[row][ID],
+            page.versions[page.files[row][RANK]],
+            *place,
+            step=step,
+            closure=self._key(closure),
+            wheels=wheels,
         )
         self._reading.needs[need] = None
 

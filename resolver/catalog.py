@@ -206,6 +206,7 @@ class BuildNeed:
     index: str
     project: NormalizedName
     file_id: int
+    version: str
     python: str
     """``3.11``."""
     system: str

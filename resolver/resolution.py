@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -251,6 +251,8 @@ def _collect(supply: Supply, mapping: Mapping[str, Candidate]) -> Solved | None:
         pool = supply.pool(project)
         assert pool is not None, "its page is known, since nothing is needed"
         pins.append(_pin(supply, pool, nodes[project], supply.admitted(pool, demands.get(project, ())), warnings))
+    for pin in pins:
+        warnings += _building_notes(pin)
     return Solved(
         pins=tuple(pins),
         roots=_texts(supply.roots),
@@ -258,6 +260,14 @@ def _collect(supply: Supply, mapping: Mapping[str, Candidate]) -> Solved | None:
         pythons=tuple(sorted(supply.pythons)),
         warnings=tuple(warnings),
     )
+
+
+def _building_notes(pin: ResolvedPin) -> Iterator[str]:
+    release = f"{pin.project} {pin.version}"
+    if pin.plan is not None and pin.plan.place is not None:
+        yield f"the build backend of {release} was asked on {pin.plan.place}, not on the target's own"
+    if pin.plan is not None and pin.plan.is_late:
+        yield f"what {release} is built in is newer than the sdist: nothing of its time can build it"
 
 
 def _texts(edges: Sequence[Edge]) -> dict[str, tuple[str, ...]]:

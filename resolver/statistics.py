@@ -35,6 +35,8 @@ class Statistics:
     seconds_resolving: float = 0.0
     seconds_fetching: float = 0.0
     """Fetching and storing."""
+    seconds_building: float = 0.0
+    """Asking build backends, with the downloads that it takes."""
 
     def to_json(self) -> dict[str, int | float]:
         """Return the counts by name."""

@@ -112,7 +112,9 @@ def export(file: Path, lock_file: str | None, snapshot: str | None, db: str | No
     with open_catalog(db, create=False, readonly=True) as handle:
         generation = None if snapshot is None else resolve_snapshot(handle, snapshot)
         if lock_file is not None:
-            export_lock_facts(handle, read_lock_or_refuse(lock_file), file, generation, folder=Path(lock_file).parent)
+            lock = read_lock_or_refuse(lock_file)
+            folder = Path(lock_file).parent
+            export_lock_facts(handle, lock, file, generation, folder=folder, notices=console.notices())
             console.note(f"wrote the facts of {lock_file} to {file}")
         else:
             console.note(f"wrote snapshot {export_snapshot(handle, file, generation)} to {file}")

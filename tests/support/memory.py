@@ -10,9 +10,9 @@ from packaging.version import Version
 
 from resolver.catalog import EXTRACTOR, SDIST, WHEEL, Artifact, Page
 from resolver.interpreters import NEWEST_PATCHES
+from resolver.target import SYSTEMS
 
 INDEX = "https://index.example/simple/"
-_SYSTEMS = ("aarch64-darwin", "aarch64-linux", "x86_64-darwin", "x86_64-linux")
 
 
 def closure_key(*filenames: str) -> str:
@@ -33,7 +33,7 @@ def sha256_of(filename: str) -> str:
 def said(step: str, *, closure: str, requires=(), adds=(), failure=None, python=None, system=None) -> list[tuple]:
     """Return rows for ``builds``: what a backend said, on every Python and platform where none is named."""
     depset = [list(requires), [], None, failure, [list(adds), None, [], EXTRACTOR]]
-    pythons, systems = [python] if python else NEWEST_PATCHES, [system] if system else _SYSTEMS
+    pythons, systems = [python] if python else NEWEST_PATCHES, [system] if system else SYSTEMS
     return [(p, s, step, closure, depset) for p in pythons for s in systems]
 
 

@@ -1,0 +1,193 @@
+"""Asking build backends for a resolution: the interpreters of this machine, and the facts that runs need."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from shutil import which
+from typing import TYPE_CHECKING
+
+from db.catalog import CatalogHandle, Reader
+from resolver.catalog import BuildNeed
+from resolver.direct import DIRECT, LOCAL_ID, LocalBuild
+from resolver.errors import MachError, Unavailable
+from resolver.reading import Need
+from resolver.requirement import Request
+
+if TYPE_CHECKING:
+    from crawler.building import BuildJob
+    from crawler.client import Client
+    from db.facts import BuiltFact
+    from resolver.building import Builder
+
+__all__ = ["Backends"]
+
+#: Backends that are asked at once: each is mostly one process that computes.
+_AT_ONCE = 2
+#: Where pyenv and uv install interpreters, below the home folder.
+_INSTALLED = (".pyenv/versions/3.*/bin/python3.??", ".local/share/uv/python/cpython-3.*/bin/python3.??")
+
+
+class Backends:
+    """Asks build backends on this machine, for one command.
+
+    What the backends of an index's sdists say are facts of the catalog. What those of the
+    user's own folders and files say belongs to the request, as these do, and is kept here.
+
+    :param paths: where the local sources of the request lie, by reference.
+    :param connect: gives the client that downloads; called only where something is downloaded.
+    :param detail: takes a line that only a curious user wants.
+    """
+
+    def __init__(
+        self,
+        handle: CatalogHandle,
+        connect: Callable[[], Client],
+        paths: Mapping[str, Path],
+        detail: Callable[[str], None],
+    ) -> None:
+        self._handle = handle
+        self._detail = detail
+        self._connect = connect
+        self._paths = paths
+        self._said: dict[str, list[LocalBuild]] = defaultdict(list)
+
+    @cached_property
+    def interpreters(self) -> Mapping[str, Path]:
+        """The CPythons of this machine by X.Y: the one that mach runs in, those in PATH, and pyenv's and uv's."""
+        from crawler.interpreters import describe_interpreter
+        from resolver.interpreters import NEWEST_PATCHES
+
+        candidates = [sys.executable, *(which(f"python{version}") for version in NEWEST_PATCHES)]
+        for pattern in _INSTALLED:
+            candidates += sorted(map(str, Path("~").expanduser().glob(pattern)), reverse=True)
+        found: dict[str, Path] = {}
+        for path in (Path(candidate) for candidate in candidates if candidate):
+            try:
+                interpreter = describe_interpreter(path)
+            except Unavailable as error:
+                self._detail(f"{path} is not used for build backends: {error.message}")
+                continue
+            if interpreter.series in NEWEST_PATCHES and not interpreter.free_threaded:
+                found.setdefault(interpreter.series, path)
+        return found
+
+    def find_builder(self) -> Builder | None:
+        """Return this machine as one that can ask build backends."""
+        from resolver.building import Builder
+
+        from .asking import this_system
+
+        return Builder(system=this_system(), pythons=tuple(sorted(self.interpreters)))
+
+    def complete(self, request: Request) -> Request:
+        """Return *request* with what the backends of its local sources said so far."""
+        if not self._said:
+            return request
+        sources = {
+            reference: replace(source, builds=tuple(self._said[reference])) if reference in self._said else source
+            for reference, source in request.local_sources.items()
+        }
+        return replace(request, local_sources=sources)
+
+    def can_do_without_network(self, needs: Sequence[Need], reader: Reader) -> bool:
+        """Return whether all of *needs* are about the user's own sources, and everything that takes is kept here."""
+        builds = [need for need in needs if isinstance(need, BuildNeed) and need.file_id == LOCAL_ID]
+        if len(builds) != len(needs):
+            return False
+        files = reader.file_facts({number for need in builds for number in need.wheels})
+        return all((_kept_files() / str(file.sha256)).is_file() for file in files.values())
+
+    def ask(
+        self, needs: Iterable[BuildNeed], request: Request, reader: Reader, told: Callable[[int, int, str], None]
+    ) -> int:
+        """Ask what is needed, publish what was said, and return how many facts that are.
+
+        What arrived is kept whatever else fails.
+
+        :param told: is called with how many of how many are done, and the last project.
+        :raises Unavailable: ``no-sandbox`` and its kin; what fetching sdists and wheels raises.
+        """
+        from concurrent.futures import ThreadPoolExecutor, as_completed
+
+        from db.writer import publish
+
+        jobs = [self._job(need, request, reader) for need in needs]
+        count, failed = 0, None
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            running = {pool.submit(self._ask, job): job for job in jobs}
+            for done, future in enumerate(as_completed(running), 1):
+                job = running[future]
+                told(done, len(jobs), job.project)
+                try:
+                    facts = future.result()
+                except MachError as error:
+                    failed = failed or error
+                    continue
+                count += len(facts)
+                if job.index.removeprefix(DIRECT) in self._paths:
+                    self._said[job.index.removeprefix(DIRECT)] += map(_as_local, facts)
+                else:
+                    publish(self._handle, facts)
+        if failed is not None:
+            raise failed
+        return count
+
+    def _job(self, need: BuildNeed, request: Request, reader: Reader) -> BuildJob:
+        from crawler.building import BuildJob
+        from db.facts import FileFact
+
+        files = reader.file_facts([*need.wheels, *([] if need.file_id == LOCAL_ID else [need.file_id])])
+        if need.file_id == LOCAL_ID:
+            source = request.local_sources[need.index.removeprefix(DIRECT)]
+            file = FileFact(filename=source.filename or f"{source.project}-{source.version}", url="", sha256=None)
+        else:
+            file = files[need.file_id]
+        return BuildJob(
+            index=need.index,
+            project=need.project,
+            version=need.version,
+            file=file,
+            python=need.python,
+            system=need.system,
+            step="requires" if need.step == "requires" else "metadata",
+            closure=need.closure,
+            wheels=tuple(files[number] for number in need.wheels),
+        )
+
+    def _ask(self, job: BuildJob) -> list[BuiltFact]:
+        from crawler.building import ask_for_build
+
+        interpreter = self.interpreters.get(job.python)
+        if interpreter is None:
+            raise Unavailable(
+                "no-interpreter",
+                f"no Python was found to ask the build backend of {job.file.filename} in",
+                hint=f"install CPython {job.python} as python{job.python}, or run mach in a CPython",
+            )
+        source = self._paths.get(job.index.removeprefix(DIRECT))
+        return ask_for_build(self._connect(), job, folder=_kept_files(), interpreter=interpreter, source=source)
+
+
+def _kept_files() -> Path:
+    import platformdirs
+
+    return platformdirs.user_cache_path("mach", appauthor=False) / "files"
+
+
+def _as_local(fact: BuiltFact) -> LocalBuild:
+    return LocalBuild(
+        python=fact.python,
+        system=fact.system,
+        step=fact.step,
+        closure=fact.closure,
+        requires_dist=fact.requires_dist,
+        provides_extra=fact.provides_extra,
+        requires_python=fact.requires_python,
+        requires=fact.build.requires,
+        failure=fact.failure,
+    )
