@@ -7,7 +7,7 @@ Must run with PYTHONHASHSEED=0, hence without -I: older Pythons write sets in ha
 import sys
 
 # without -I the script's own folder comes first: the whole store
-sys.path[:] = [entry for entry in sys.path if not __file__.startswith(entry.rstrip("/") + "/")]
+sys.path[:] = [entry for entry in sys.path if entry.rstrip("/") != __file__.rpartition("/")[0]]
 
 import os
 import py_compile

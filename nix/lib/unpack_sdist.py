@@ -130,7 +130,7 @@ def unpack(info: dict[str, Any], folder: Path) -> None:
     else:
         unpack_archive(info, tree)
     make_times_valid(tree)
-    place = find_project(tree, info["subdirectory"])
+    place = find_project(tree, info.get("subdirectory", ""))
     if place == tree:
         tree.rename(folder)
     else:

@@ -32,6 +32,20 @@ def publish(store: NixStore, dist: Dist) -> LockedArtifact:
     return LockedArtifact(filename=dist.filename, url=path.as_uri(), sha256=dist.sha256)
 
 
+def close(
+    store: NixStore, tools: Iterable[Dist], builds: Mapping[str, Iterable[Dist]], closures: dict[str, BuildClosure]
+) -> str:
+    """Add the build closure that *tools* make to *closures*, and those of its own sdists; return its digest."""
+    pins = []
+    for tool in tools:
+        build = None if tool.is_wheel else close(store, builds[tool.project], builds, closures)
+        pins.append(pin_of(store, tool, among=(), build=build))
+    closure = BuildClosure(pins=tuple(sorted(pins, key=lambda pin: pin.name)))
+    digest = digest_closure(closure)
+    closures[digest] = closure
+    return digest
+
+
 def pin_of(store: NixStore, dist: Dist, *, among: Iterable[str], build: str | None = None) -> Pin:
     """Return the pin of one file; its edges are its requirements that are *among* the lock's projects."""
     lines = BytesParser().parsebytes(dist.metadata or b"").get_all("Requires-Dist", [])
@@ -57,6 +71,7 @@ def lock_of(
     store: NixStore,
     *dists: Dist,
     build_with: Iterable[Dist] | None = None,
+    builds: Mapping[str, Iterable[Dist]] | None = None,
     python: str | None = None,
     interval: tuple[str, str] | None = None,
     glibc: str | None = None,
@@ -65,18 +80,18 @@ def lock_of(
 ) -> Lock:
     """Return a lock of these files for this machine.
 
-    :param build_with: the wheels of the build closure of every sdist; the installed setuptools by default.
+    :param build_with: the build closure of every sdist; the installed setuptools by default.
+    :param builds: the build closures of single projects, those of sdists in closures among them.
     :param changes: fields of the lock to set otherwise.
     """
     names = {dist.project for dist in dists}
     closures: dict[str, BuildClosure] = {}
-    build = None
-    if not all(dist.is_wheel for dist in dists):
-        tools = list(build_with) if build_with is not None else [wheel_from_installed("setuptools")]
-        pins = sorted((pin_of(store, tool, among=()) for tool in tools), key=lambda pin: pin.name)
-        closure = BuildClosure(pins=tuple(pins))
-        build = digest_closure(closure)
-        closures = {build: closure}
+    digests: dict[str, str] = {}
+    for dist in dists:
+        if not dist.is_wheel:
+            usual = [wheel_from_installed("setuptools")] if build_with is None else build_with
+            tools = (builds or {}).get(dist.project, usual)
+            digests[dist.project] = close(store, tools, builds or {}, closures)
     short = host_python().rpartition("python")[2]  # /usr/bin/python3.11
     low = f"{short}.0"
     target = LockTarget(
@@ -85,7 +100,12 @@ def lock_of(
         python_interval=interval or (low, f"3.{int(short.split('.')[1]) + 1}"),
         glibc=glibc,
         roots={name: (name,) for name in sorted(names)},
-        pins=tuple(sorted((pin_of(store, d, among=names, build=build) for d in dists), key=lambda pin: pin.name)),
+        pins=tuple(
+            sorted(
+                (pin_of(store, dist, among=names, build=digests.get(dist.project)) for dist in dists),
+                key=lambda pin: pin.name,
+            )
+        ),
     )
     fields: dict[str, object] = {
         "request": {},

@@ -225,20 +225,6 @@ def test_byte_code_is_the_same_wherever_it_is_made(tmp_path: Path) -> None:
     assert [name.split(".")[0] for name in made[0]] == ["a", "b"]
 
 
-# ---- build_wheel
-
-
-def test_the_backend_that_is_missing_from_pyproject_is_setuptools(tmp_path: Path) -> None:
-    from nix.lib.build_wheel import read_build_system
-
-    assert read_build_system(tmp_path) == {}
-    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
-    assert read_build_system(tmp_path) == {}
-    (tmp_path / "pyproject.toml").write_text("build-system = 1\n")
-    with pytest.raises(ValueError, match="not a table"):
-        read_build_system(tmp_path)
-
-
 def test_a_script_reports_in_one_line(tmp_path: Path) -> None:
     info = tmp_path / "info.json"
     (tmp_path / "x.tar.gz").write_bytes(b"no archive")
@@ -252,4 +238,4 @@ def test_a_script_reports_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("mach: cannot unpack 'x\\x1b[2J.tar.gz': ")
     assert len(done.stderr.splitlines()) == 1
-    shutil.rmtree(tmp_path / "out.unpacked")
+    shutil.rmtree(tmp_path / "out.tree.unpacked")

@@ -5,6 +5,7 @@
   pkgs.python3
   pkgs.python3.buildHook
   pkgs.patchelf
+  pkgs.pkg-config
   pkgs.bash
   pkgs.coreutils
   pkgs.openssl

@@ -22,7 +22,7 @@ __all__ = ["STAND_IN", "NixFailed", "NixOutcome", "NixStore", "missing_tools", "
 #: The stand-in nixpkgs; ``import <nixpkgs> { }`` means it wherever :meth:`NixStore.env` is used.
 STAND_IN = Path(__file__).resolve().parent.parent / "nixpkgs"
 
-TOOLS = ("nix-build", "nix-instantiate", "nix-store", "bwrap", "patchelf", "gcc")
+TOOLS = ("nix-build", "nix-instantiate", "nix-store", "bwrap", "patchelf", "pkg-config", "gcc")
 HOST_FOLDERS = ("/bin", "/usr", "/lib", "/lib64", "/etc/alternatives")
 # what is copied into the store, or makes what lies there
 HOST_LIBRARIES = Path("/usr/lib/x86_64-linux-gnu")
