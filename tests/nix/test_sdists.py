@@ -50,7 +50,7 @@ def pack_wheel(""",
 #: Prints what a backend sees, as the wheel's only module.
 LOOKING = IN_TREE_BACKEND.replace(
     "def build_wheel(",
-    '''TOOLS = ("installer", "wheel", "packaging", "pyproject_hooks", "pip")
+    """TOOLS = ("installer", "wheel", "packaging", "pyproject_hooks", "pip")
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
