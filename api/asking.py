@@ -54,6 +54,7 @@ class Choices:
     pre: bool = False
     resolution: str = "highest"
     as_of: tuple[str, ...] = ()
+    build_as_of: tuple[str, ...] = ()
     """``DATE`` or ``NAME=DATE``."""
     overrides: tuple[str, ...] = ()
     """``REQUIREMENT`` or ``PARENT:REQUIREMENT``."""
@@ -235,6 +236,7 @@ def ask(
         prerelease=parse_prerelease(("allow", *choices.prerelease) if pre else choices.prerelease),
         resolution=parse_choice(choices.resolution, RESOLUTIONS, "--resolution"),
         as_of=_as_of(choices.as_of),
+        build_as_of=_as_of(choices.build_as_of),
         overrides=(
             *(parse_override(text, f"--override {text[:60]!r}") for text in choices.overrides),
             *(override for source in sources for override in source.overrides),

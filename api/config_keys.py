@@ -155,6 +155,13 @@ KEYS: tuple[Key, ...] = (
         summary="Only files uploaded before this UTC date or time.",
         check=lambda _, text: parse_as_of(text),
     ),
+    Key(
+        name="build-as-of",
+        parameter="build_as_of",
+        kind="by-project",
+        summary="What sdists are built in, as of this date or time.",
+        check=lambda _, text: parse_as_of(text),
+    ),
     Key(name="no-build", parameter="no_build", kind="names", summary="Take no sdists: of all, or of these projects."),
     Key(name="no-binary", parameter="no_binary", kind="names", summary="Take no wheels: of all, or of these projects."),
     Key(

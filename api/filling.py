@@ -344,7 +344,7 @@ def _not_covered(outcome: Locking, reader: Reader) -> DataError:
         f"the catalog does not have {len(lines)} fact{'s' if len(lines) > 1 else ''} that the answer takes",
         context=[f"missing: {line}" for line in shown],
         hint="run the command once without --offline and --snapshot"
-        + (f", or `mach crawl {few}` first" if few else ""),
+        + (f", or `mach crawl {few}` first" if few and not builds else ""),
         details={
             "pages": [{"index": n.index, "project": n.project} for n in pages],
             "metadata": [

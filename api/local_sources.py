@@ -80,9 +80,7 @@ def _read_folder(path: Path, reference: Reference) -> LocalSource:
 
     if reference.sha256 is not None:
         raise UnusableMetadata("a folder has no sha256")
-    found, _ = read_tree(path)
-    if found.takes_a_build:
-        raise UnusableMetadata(TAKES_A_BUILD)
+    found, build = read_tree(path)
     return LocalSource(
         project=found.project,
         version=found.version,
@@ -90,6 +88,8 @@ def _read_folder(path: Path, reference: Reference) -> LocalSource:
         requires_dist=found.requires_dist,
         provides_extra=found.provides_extra,
         requires_python=found.requires_python,
+        failure=TAKES_A_BUILD if found.takes_a_build else None,
+        build_requires=build.requires,
     )
 
 
@@ -122,7 +122,7 @@ def _read_file(path: Path, reference: Reference) -> LocalSource:
             told = read_static_sdist(
                 file, filename=path.name, project=project, version=Version(version), limit=_LARGEST_METADATA
             )
-            if told.failure is not None:
+            if told.failure not in (None, TAKES_A_BUILD):
                 raise UnusableMetadata(told.failure)
     return LocalSource(
         project=project,
@@ -132,6 +132,8 @@ def _read_file(path: Path, reference: Reference) -> LocalSource:
         requires_dist=told.requires_dist,
         provides_extra=told.provides_extra,
         requires_python=told.requires_python,
+        failure=told.failure if isinstance(told, StaticSdist) else None,
+        build_requires=told.build.requires if isinstance(told, StaticSdist) else (),
     )
 
 

@@ -45,6 +45,11 @@ _TELLING = frozenset(
 #: Addresses of objects, which differ from run to run.
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 _LONGEST_WORDS = 200
+#: What tools leave in a working tree: the build in Nix does not have it either (nix/lib/source.nix).
+_LEFT_OUT = shutil.ignore_patterns(
+    *(".git", ".hg", ".svn", ".venv", "venv", ".tox", ".nox", "__pycache__", ".mypy_cache", ".ruff_cache"),
+    *(".pytest_cache", ".direnv", "node_modules", "result", "result-*", "*.pyc", "*.egg-info"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +148,7 @@ def _copied(folder: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="mach-tree-") as scratch:
         copy = Path(scratch, "source")
         try:
-            shutil.copytree(folder, copy, symlinks=True)
+            shutil.copytree(folder, copy, symlinks=True, ignore=_LEFT_OUT)
         except shutil.Error as error:
             raise OSError(f"{folder} cannot be copied: {error.args[0][0][2]}") from error
         give_to_sandbox(Path(scratch))

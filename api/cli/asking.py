@@ -24,7 +24,18 @@ RESOLVING = frozenset(
     {
         *("requirements", "files", "constraint_files", "index_url", "extra_index_urls"),
         *("extras", "all_extras", "groups"),
-        *("pythons", "systems", "providers", "provider", "prefer", "prerelease", "pre", "resolution", "as_of"),
+        *(
+            "pythons",
+            "systems",
+            "providers",
+            "provider",
+            "prefer",
+            "prerelease",
+            "pre",
+            "resolution",
+            "as_of",
+            "build_as_of",
+        ),
         *("overrides", "excludes", "no_build", "no_binary", "require_hashes", "near"),
         *("nixpkgs_source", "nixpkgs_sha256", "snapshot", "refresh"),
     }
@@ -105,6 +116,12 @@ def asking_options(function: F) -> F:
             multiple=True,
             metavar="DATE",
             help="Only files uploaded before this UTC date or time; NAME=DATE for one project.",
+        ),
+        click.option(
+            "--build-as-of",
+            multiple=True,
+            metavar="DATE",
+            help="Build sdists in what was uploaded before this UTC date or time; NAME=DATE for one sdist.",
         ),
         click.option(
             "--override",
@@ -201,6 +218,7 @@ class Asking:
                 pre=values.pop("pre"),
                 resolution=values.pop("resolution"),
                 as_of=values.pop("as_of"),
+                build_as_of=values.pop("build_as_of"),
                 overrides=values.pop("overrides"),
                 excludes=values.pop("excludes"),
                 no_build=values.pop("no_build"),

@@ -33,6 +33,7 @@ class ResolveBody(BaseModel):
     """``MODE`` or ``NAME=MODE``."""
     resolution: _Word = "highest"
     as_of: _Word | list[_Word] = Field(default_factory=list)
+    build_as_of: _Word | list[_Word] = Field(default_factory=list)
     """``DATE`` or ``NAME=DATE``."""
     overrides: list[Annotated[str, StringConstraints(max_length=10_000)]] = Field(default_factory=list)
     excludes: list[_Word] = Field(default_factory=list)
@@ -69,6 +70,7 @@ class ResolveBody(BaseModel):
             prerelease=tuple(self.prerelease),
             resolution=self.resolution,
             as_of=_several(self.as_of),
+            build_as_of=_several(self.build_as_of),
             overrides=tuple(self.overrides),
             excludes=tuple(self.excludes),
             no_build=tuple(self.no_build),

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.e2e.machines import Machine
-from tests.support.dists import make_sdist, make_wheel
+from tests.support.dists import make_wheel
 from tests.support.repositories import DEMO, Repository, file_server, write_tree
 from tests.support.world import World
 
@@ -133,15 +133,14 @@ def test_the_folder_of_env_counts_for_its_lock(machine: Machine) -> None:
 
 
 def test_paths_that_hold_nothing_usable(machine: Machine) -> None:
-    sdist = make_sdist("duo", "1.0", pkg_info_version="2.1", backend="legacy")
-    (machine.home / sdist.filename).write_bytes(sdist.content)
+    write_tree(machine.home / "unversioned", {"setup.py": "from setuptools import setup\nsetup(name='duo')\n"})
     (machine.home / "empty").mkdir()
     (machine.home / "garbage-1.0-py3-none-any.whl").write_text("no zip")
     machine.write("text.whl", "x")
     for path, code, reason in (
         ("./nothing", 2, "No such file or directory"),
         ("./empty", 2, "no Python project"),
-        (f"./{sdist.filename}", 1, "takes a build"),
+        ("./unversioned", 1, "takes a build"),
         ("./garbage-1.0-py3-none-any.whl", 2, "not a whole zip archive"),
         ("./text.whl", 2, "neither a folder nor a wheel"),
         ("other @ ./empty", 2, "no Python project"),

@@ -24,6 +24,19 @@ from setuptools import Extension, setup
 setup(ext_modules=[Extension("sdist_compiled", ["sdist_compiled.c"])])
 """
 
+_BREAKS_LATE = """\
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+
+class Broken(build_py):
+    def run(self):
+        raise SystemExit("this project does not build")
+
+
+setup(cmdclass={"build_py": Broken})
+"""
+
 
 def list_sdists() -> list[Listing]:
     """Return projects that have sdists only.
@@ -31,7 +44,7 @@ def list_sdists() -> list[Listing]:
     ``sdist-static`` (setuptools, PKG-INFO 2.2), ``sdist-in-tree`` (a backend of its own),
     ``sdist-compiled`` (C, needs a compiler and Python's headers), ``docopt`` (setup.py alone,
     PKG-INFO 2.1: its requirements take a build), ``sdist-dynamic`` (2.2 with Dynamic:
-    Requires-Dist), ``sdist-bare`` (no PKG-INFO) and ``sdist-broken`` (its build fails).
+    Requires-Dist), ``sdist-bare`` (no PKG-INFO) and ``sdist-broken`` (its build fails, its metadata does not).
     """
     tool = {"sdist_static.py": console("sdist-static", "1.2")}
     return [
@@ -57,7 +70,7 @@ def list_sdists() -> list[Listing]:
             ),
             make_sdist("sdist-dynamic", "1.0", backend="legacy", requires=["idna"], dynamic=["Requires-Dist"]),
             make_sdist("sdist-bare", "1.0", backend="legacy", pkg_info_version=None),
-            make_sdist("sdist-broken", "1.0", setup_py="raise SystemExit('this project does not build')\n"),
+            make_sdist("sdist-broken", "1.0", setup_py=_BREAKS_LATE),
         )
     ]
 
