@@ -198,6 +198,13 @@ KEYS: tuple[Key, ...] = (
         summary="Hash of that revision's unpacked archive.",
     ),
     Key(
+        name="fixes",
+        parameter="fixes_files",
+        kind="texts",
+        summary="Files that say what builds take of nixpkgs, as after `--fixes`.",
+        path=True,
+    ),
+    Key(
         name="db",
         parameter="db",
         kind="text",

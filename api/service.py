@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from .notices import Notices
 
 if TYPE_CHECKING:
     from crawler.settings import IndexSettings
+    from nix.fixes import Fix
 
     from .foresight import Foresight
 
@@ -213,17 +214,18 @@ def _foresight(request: Request, handle: CatalogHandle) -> Foresight:
     return Foresight(targets, policy, index, known, extras)
 
 
-def render_nix(lock: Lock, *, check: bool = False, root: str = ".") -> str:
+def render_nix(lock: Lock, *, check: bool = False, root: str = ".", fixes: Sequence[Fix] = ()) -> str:
     """Return the self-contained Nix expression of *lock*.
 
     :param check: have Nix's own parser read it, where this machine has Nix.
     :param root: the folder of the lock, absolute or relative to the file that the text is written to.
+    :param fixes: the user's own, after those that come with mach.
     :raises DataError: ``lock-invalid``.
     :raises MachError: ``generated-nix-invalid``, a bug of mach.
     """
     from nix.expression import render_expression
 
-    text = render_expression(lock, root=root)
+    text = render_expression(lock, root=root, fixes=fixes)
     if check:
         from nix.check import check_syntax
 
@@ -231,11 +233,14 @@ def render_nix(lock: Lock, *, check: bool = False, root: str = ".") -> str:
     return text
 
 
-def render_folder(lock: Lock) -> dict[str, str]:
-    """Return the files that build the ``mach.lock`` beside them: ``default.nix`` and ``shell.nix``."""
+def render_folder(lock: Lock, *, fixes: Sequence[Fix] = ()) -> dict[str, str]:
+    """Return the files that build the ``mach.lock`` beside them: ``default.nix`` and ``shell.nix``.
+
+    :param fixes: the user's own, after those that come with mach.
+    """
     from nix.expression import render_directory
 
-    return dict(render_directory(lock))
+    return dict(render_directory(lock, fixes=fixes))
 
 
 def target_of(lock: Lock, system: str | None) -> LockTarget:

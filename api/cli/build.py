@@ -9,6 +9,7 @@ import click
 
 from .asking import asking_options
 from .expressions import expression_file
+from .fixing import fixes_option, take_fixes
 from .locks import fetch_private, lock_for
 from .options import catalog_options, output_options
 
@@ -18,6 +19,7 @@ from .options import catalog_options, output_options
 @click.option("--lock", "lock_file", metavar="FILE", help="Build this lock; nothing is resolved.")
 @click.option("-o", "--output", default="result", show_default=True, metavar="LINK", help="The link to the result.")
 @click.option("--attr", "attribute", default="env", show_default=True, metavar="NAME", help="env or packages.NAME.")
+@fixes_option()
 @catalog_options()
 @output_options()
 def build(lock_file: str | None, output: str, attribute: str, **values: Any) -> None:
@@ -27,6 +29,7 @@ def build(lock_file: str | None, output: str, attribute: str, **values: Any) -> 
     runner.find_program("nix-build")
     keyring_provider = values["keyring_provider"]
     locked = lock_for(lock_file, values)
+    fixes = take_fixes(values, lock_file)
     fetch_private(locked, keyring_provider)
-    with expression_file(locked) as path:
+    with expression_file(locked, fixes) as path:
         click.echo(str(runner.build(path, attribute=attribute, out_link=Path(output))))

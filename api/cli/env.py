@@ -10,6 +10,7 @@ import click
 from .asking import Asking, asking_options
 from .console import Console
 from .files import unwritable, write_text
+from .fixing import fixes_option, take_fixes
 from .locks import lock_asked, note_result
 from .options import LOCK_NAME, catalog_options, output_options, read_lock_file
 
@@ -17,6 +18,7 @@ from .options import LOCK_NAME, catalog_options, output_options, read_lock_file
 @click.command(epilog="Example: mach env ./python -r requirements.txt && nix-build ./python -A env")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @asking_options
+@fixes_option()
 @catalog_options()
 @output_options()
 def env(folder: Path, **values: Any) -> None:
@@ -28,10 +30,11 @@ def env(folder: Path, **values: Any) -> None:
 
     asking = Asking.take(values, folder=folder)
     asking.note_choices()
+    fixes = take_fixes(values)
     console = Console.current()
     locked = lock_asked(asking, read_lock_file(folder / LOCK_NAME))
     note_result(locked)
-    texts = {LOCK_NAME: locked.text, **render_folder(locked.lock), **asking.asked.to_files()}
+    texts = {LOCK_NAME: locked.text, **render_folder(locked.lock, fixes=fixes), **asking.asked.to_files()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

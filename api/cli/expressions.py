@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from api.service import Locked
+    from nix.fixes import Fix
 
 __all__ = ["expression_file", "root_of"]
 
 
 @contextmanager
-def expression_file(locked: Locked) -> Iterator[Path]:
-    """Write the expression of a lock to a temporary file and yield its path."""
+def expression_file(locked: Locked, fixes: Sequence[Fix] = ()) -> Iterator[Path]:
+    """Write the expression of a lock to a temporary file and yield its path.
+
+    :param fixes: the user's own.
+    """
     from api.service import render_nix
 
     with tempfile.TemporaryDirectory(prefix="mach-") as folder:
         path = Path(folder) / "default.nix"
-        path.write_text(render_nix(locked.lock, root=root_of(locked, None)), encoding="utf-8")
+        path.write_text(render_nix(locked.lock, root=root_of(locked, None), fixes=fixes), encoding="utf-8")
         yield path
 
 

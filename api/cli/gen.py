@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .asking import asking_options
+from .fixing import fixes_option, take_fixes
 from .options import catalog_options, output_options, write_output
 
 
@@ -14,6 +15,7 @@ from .options import catalog_options, output_options, write_output
 @asking_options
 @click.option("--lock", "lock_file", metavar="FILE", help="Write the expression of this lock; nothing is resolved.")
 @click.option("-o", "--output", metavar="FILE", help="Where to write the expression.  [default: stdout]")
+@fixes_option()
 @catalog_options()
 @output_options()
 def gen(lock_file: str | None, output: str | None, **values: Any) -> None:
@@ -29,4 +31,5 @@ def gen(lock_file: str | None, output: str | None, **values: Any) -> None:
 
     locked = lock_for(lock_file, values)
     root = root_of(locked, None if output in (None, "-") else output)
-    write_output(render_nix(locked.lock, check=True, root=root), output)
+    text = render_nix(locked.lock, check=True, root=root, fixes=take_fixes(values, lock_file))
+    write_output(text, output)

@@ -8,6 +8,7 @@ import click
 
 from .asking import asking_options
 from .expressions import expression_file
+from .fixing import fixes_option, take_fixes
 from .locks import fetch_private, lock_for
 from .options import catalog_options, output_options
 
@@ -17,6 +18,7 @@ from .options import catalog_options, output_options
 @click.option("--lock", "lock_file", metavar="FILE", help="Take this lock; nothing is resolved.")
 @click.option("--pure", is_flag=True, help="Leave out the environment that mach was called from.")
 @click.option("--run", "command", metavar="CMD", help="Run this shell command and exit with its code.")
+@fixes_option()
 @catalog_options()
 @output_options()
 def shell(lock_file: str | None, pure: bool, command: str | None, **values: Any) -> int:
@@ -26,6 +28,7 @@ def shell(lock_file: str | None, pure: bool, command: str | None, **values: Any)
     runner.find_program("nix-shell")
     keyring_provider = values["keyring_provider"]
     locked = lock_for(lock_file, values)
+    fixes = take_fixes(values, lock_file)
     fetch_private(locked, keyring_provider)
-    with expression_file(locked) as path:
+    with expression_file(locked, fixes) as path:
         return runner.shell(path, pure=pure, command=command)
