@@ -18,7 +18,8 @@ let
   project = use parts.project { installer = fetch lock.tools.installer; };
   environment = use parts.environment { inherit collisions; };
   wheel = use parts.wheel { };
-  sdist = use parts.sdist { hooks = fetch lock.tools.pyproject-hooks; inherit buildEnvironments; };
+  sdist = use parts.sdist { hooks = fetch lock.tools.pyproject-hooks; inherit buildEnvironments crateArtifact; };
+  crateArtifact = crate: { type = "url"; filename = "${crate.name}-${crate.version}.crate"; inherit (crate) url sha256; };
   make = pin: { inherit wheel sdist; }.${pin.provider} or (throw "mach: no provider ${builtins.toJSON pin.provider}, for ${pin.name}") pin;
   named = pins: builtins.listToAttrs (map (pin: { inherit (pin) name; value = make pin; }) pins);
 
@@ -65,5 +66,6 @@ builtins.seq selected {
   shell = parts.shell { inherit pkgs; env = development; };
   # every file that a build fetches
   sources = map fetch (builtins.attrValues lock.tools
-    ++ builtins.filter (artifact: artifact.type != "path") (map (pin: pin.artifact) (selected.target.pins ++ closurePins)));
+    ++ builtins.filter (artifact: artifact.type != "path") (map (pin: pin.artifact) (selected.target.pins ++ closurePins))
+    ++ map crateArtifact (builtins.concatMap (pin: pin.crates or [ ]) (selected.target.pins ++ closurePins)));
 }

@@ -1,10 +1,12 @@
 # A locked sdist or source tree: built into a wheel in its build closure (PEP 517), then installed like any wheel.
-{ pkgs, python, project, fetch, scripts, hooks, buildEnvironments, fixesFor }:
+{ pkgs, python, project, fetch, scripts, hooks, buildEnvironments, fixesFor, crateArtifact }:
 pin:
 let
   source = fetch pin.artifact;
   environment = buildEnvironments.${pin.build or ""} or (throw "mach: the lock has no build closure ${builtins.toJSON (pin.build or null)} for ${pin.name} ${pin.version}");
   fixes = fixesFor pin;
+  # Of a Rust project: what its Cargo.lock names. Its build reaches no registry.
+  crates = map (crate: { inherit (crate) name version sha256; path = fetch (crateArtifact crate); }) (pin.crates or [ ]);
   # The driver reads pyproject.toml, for which Python has a parser since 3.11; the hooks themselves
   # always run in the build environment.
   driver = if builtins.compareVersions python.pythonVersion "3.11" < 0 then pkgs.python3 else python.pythonOnBuildForHost or python;
@@ -18,13 +20,13 @@ project.make {
     # a source tree has no file name
     filename = pin.artifact.filename or "${pin.name}-${pin.version}";
     subdirectory = pin.artifact.subdirectory or "";
-    inherit hooks;
+    inherit crates hooks;
     inherit (python) pythonVersion;
     sdist = source;
     interpreter = "${environment}/bin/${python.executable}";
   };
   # Compilers are stdenv's; Python's own build tools come from the build closure alone.
-  tools = [ pkgs.pkg-config ] ++ fixes.tools;
+  tools = [ pkgs.pkg-config ] ++ pkgs.lib.optionals (crates != [ ]) [ pkgs.cargo pkgs.rustc ] ++ fixes.tools;
   extra = fixes.settings // {
     buildInputs = fixes.libraries;
     # A name without the build's random folder, for compilers that write paths down.
@@ -38,7 +40,7 @@ project.make {
     buildPhase = ''
       runHook preBuild
       export SOURCE_DATE_EPOCH=315532800 PATH="${environment}/bin:$PATH"
-      export HOME="$NIX_BUILD_TOP/home" GIT_CONFIG_NOSYSTEM=1
+      export HOME="$NIX_BUILD_TOP/home" CARGO_HOME="$NIX_BUILD_TOP/cargo" GIT_CONFIG_NOSYSTEM=1
       export XDG_CONFIG_HOME="$HOME/.config" XDG_CACHE_HOME="$HOME/.cache" XDG_DATA_HOME="$HOME/.local/share" XDG_CONFIG_DIRS="$HOME/none"
       mkdir -p "$HOME"
       ${drive scripts."build_wheel.py"} "$NIX_BUILD_TOP" || {

@@ -1,9 +1,13 @@
-"""unpack_sdist.py INFO DEST: make what INFO (a JSON file) names, a source archive or tree, the folder DEST."""
+"""unpack_sdist.py INFO DEST: make what INFO (a JSON file) names, a source archive or tree, the folder DEST.
+
+Crates that INFO names become a directory source of cargo, in the folder ``cargo`` beside DEST.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import tarfile
@@ -102,9 +106,10 @@ def make_times_valid(tree: Path) -> None:
             os.utime(path, (EARLIEST, EARLIEST), follow_symlinks=False)
 
 
-def unpack_archive(info: dict[str, Any], tree: Path) -> None:
-    """Unpack the sdist and make its only folder *tree*.
+def unpack_archive(info: dict[str, Any], tree: Path, *, top: str | None = None) -> None:
+    """Unpack the sdist (or the crate) and make its only folder *tree*.
 
+    :param top: the name that the folder has to have.
     :raises Refused: where it has more than one folder at its top, or members that leave it.
     """
     scratch = tree.with_name(tree.name + ".unpacked")
@@ -112,9 +117,10 @@ def unpack_archive(info: dict[str, Any], tree: Path) -> None:
     archive = Path(info["sdist"])
     (unpack_zip if info["filename"].endswith(".zip") else unpack_tar)(archive, scratch)
     tops = sorted(scratch.iterdir())
-    if len(tops) != 1 or not tops[0].is_dir() or tops[0].is_symlink():
-        raise Refused(f"at its top there is not exactly one folder: {[top.name for top in tops][:5]!r}")
+    if len(tops) != 1 or not tops[0].is_dir() or tops[0].is_symlink() or top not in (None, tops[0].name):
+        raise Refused(f"at its top there is not exactly one folder: {[found.name for found in tops][:5]!r}")
     tops[0].rename(tree)
+    scratch.rmdir()
 
 
 def unpack(info: dict[str, Any], folder: Path) -> None:
@@ -137,11 +143,45 @@ def unpack(info: dict[str, Any], folder: Path) -> None:
         folder.symlink_to(place.relative_to(folder.parent))
 
 
+def vendor(crates: list[dict[str, str]], home: Path) -> None:
+    """Unpack crates below *home*, and have cargo take nothing else (Cargo Book, "Source Replacement").
+
+    :param crates: name, version, sha256 (as in Cargo.lock) and the path of each archive.
+    :raises Refused: where a name is no name, or an archive holds anything but its one folder.
+    """
+    folder = home / "crates"
+    folder.mkdir(parents=True)
+    for crate in crates:
+        label = f"{crate['name']}-{crate['version']}"
+        if not re.fullmatch(r"[A-Za-z0-9_-]+-[0-9][0-9A-Za-z.+-]*", label) or (folder / label).exists():
+            raise Refused(f"the crate {label!r} has no plain name, or is there twice")
+        try:
+            unpack_archive({"sdist": crate["path"], "filename": f"{label}.crate"}, folder / label, top=label)
+        except (Refused, tarfile.TarError, EOFError) as error:
+            raise Refused(f"the crate {label!r}: {error}") from error
+        # no checksums of single files: the archive's own was checked when it was fetched
+        checksum = json.dumps({"files": {}, "package": crate["sha256"]})
+        (folder / label / ".cargo-checksum.json").write_text(checksum)
+    lines = [
+        "[source.crates-io]",
+        'replace-with = "locked"',
+        "",
+        "[source.locked]",
+        f"directory = {json.dumps(os.fspath(folder.absolute()))}",
+        "",
+        "[net]",
+        "offline = true",
+    ]
+    (home / "config.toml").write_text("\n".join(lines) + "\n")
+
+
 def main() -> int:
     """Run the command; an archive that cannot be unpacked is one line on stderr."""
     info = json.loads(Path(sys.argv[1]).read_text())
     try:
         unpack(info, Path(sys.argv[2]))
+        if info.get("crates"):
+            vendor(info["crates"], Path(sys.argv[2]).with_name("cargo"))
     except (Refused, tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
         print(f"mach: cannot unpack {info['filename']!r}: {printable(str(error))}", file=sys.stderr)
         return 1
