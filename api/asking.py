@@ -55,6 +55,7 @@ class Choices:
     resolution: str = "highest"
     as_of: tuple[str, ...] = ()
     build_as_of: tuple[str, ...] = ()
+    build_providers: tuple[str, ...] = ()
     """``DATE`` or ``NAME=DATE``."""
     overrides: tuple[str, ...] = ()
     """``REQUIREMENT`` or ``PARENT:REQUIREMENT``."""
@@ -237,6 +238,7 @@ def ask(
         resolution=parse_choice(choices.resolution, RESOLUTIONS, "--resolution"),
         as_of=_as_of(choices.as_of),
         build_as_of=_as_of(choices.build_as_of),
+        build_providers=_build_providers(choices.build_providers),
         overrides=(
             *(parse_override(text, f"--override {text[:60]!r}") for text in choices.overrides),
             *(override for source in sources for override in source.overrides),
@@ -288,6 +290,11 @@ def _formats(names: Sequence[str]) -> tuple[str, ...]:
 def _pythons(choices: Choices) -> tuple[str, ...]:
     exact = {full_python(text) for text in choices.pythons or (DEFAULT_PYTHON,)}
     return tuple(sorted(exact, key=split_python))
+
+
+def _build_providers(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the allowed providers of what sdists are built in; empty where nothing was said."""
+    return parse_providers(("wheel", *texts)) if texts else {}
 
 
 def _as_of(texts: Sequence[str]) -> dict[str, int]:

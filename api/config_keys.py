@@ -156,6 +156,13 @@ KEYS: tuple[Key, ...] = (
         check=lambda _, text: parse_as_of(text),
     ),
     Key(
+        name="build-providers",
+        parameter="build_providers",
+        kind="by-project",
+        summary="Allowed providers of what sdists are built in, in order; wheels alone by default.",
+        check=lambda name, text: parse_providers([f"{name}={text}"]),
+    ),
+    Key(
         name="build-as-of",
         parameter="build_as_of",
         kind="by-project",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from .interpreters import NEWEST_PATCHES, a_year_after_release, series
 from .names import NormalizedName
 from .policy import Policy
 from .reading import Reading
-from .requirement import Requirement, parse_requirement
+from .requirement import Request, Requirement, parse_requirement
 from .resolution import Failure, Solved, solve
 from .statistics import Statistics
 from .supply import Supply
@@ -70,6 +70,7 @@ class Plan:
     """Nothing of the sdist's time can build it, but something newer can."""
 
 
+_AROUND = "its build takes itself: "
 #: Chain of the projects whose sdists are being planned, the outermost first.
 _Chain = tuple[NormalizedName, ...]
 
@@ -78,7 +79,7 @@ class Builds:
     """Plans of sdists, made once for each run.
 
     A build closure is resolved on its own, as the rules of the request's dates and indexes have
-    it but for the user's own choices: wheels only, the newest of everything, as of the later of
+    it but for the user's own choices: wheels only (unless told otherwise), the newest of everything, as of the later of
     the sdist's upload and a year after the first release of the Python that it is built on (or,
     where that has nothing, the newest), and never after the date that the user asks for. What a
     backend says is looked up under the closure that it says it in, so that another closure never
@@ -93,14 +94,15 @@ class Builds:
         catalog: Catalog,
         policy: Policy,
         *,
+        request: Request,
         builder: Builder | None = None,
-        build_as_of: Mapping[str, int] | None = None,
     ) -> None:
         self._reading = reading
         self._catalog = catalog
         self._policy = policy
         self._builder = builder
-        self._build_as_of = build_as_of or {}
+        self._build_as_of = request.build_as_of
+        self._providers = request.build_providers
         self._plans: dict[tuple[str, str, int, Target], Plan] = {}
         self._closures: dict[tuple[tuple[str, ...], int | None, Target, _Chain], Solved | str | None] = {}
 
@@ -131,7 +133,7 @@ class Builds:
         try:
             if page.project in chain:
                 around = " → ".join((*chain[chain.index(page.project) :], page.project))
-                raise _Unusable(f"its build takes itself: {around}")
+                raise _Unusable(_AROUND + around)
             release = f"{page.project} {page.versions[page.files[row][RANK]]}"
             stated = _parse(build[0], f"the build of {release}")
             return self._ask(page, row, target, (*chain, page.project), stated)
@@ -232,7 +234,7 @@ class Builds:
         self, requirements: Sequence[Requirement], moment: int | None, target: Target, chain: _Chain
     ) -> Solved | str | None:
         policy = Policy(
-            providers={"_default": ("wheel",)},
+            providers={"_default": ("wheel",), **self._providers},
             prefer="newest",
             as_of={} if moment is None else {"_default": moment},
             rounds=self._policy.rounds,
@@ -242,8 +244,7 @@ class Builds:
         if isinstance(outcome, Failure):
             from .explain import explain  # a long way of imports that only failures go
 
-            error: NoSolution = explain(outcome, target)
-            return f"what its build requires cannot be had: {error.message}"
+            return _tell(explain(outcome, target))
         return outcome
 
     def _moments(self, page: Page, row: int, target: Target) -> list[int | None]:
@@ -266,16 +267,20 @@ class Builds:
         """Return the name of a closure: ``sha256:…`` over its releases and their files."""
         ids = {pin.project: pin.page.files[pin.rows[0]][ID] for pin in closure.pins}
         files = self._catalog.artifacts(ids.values())
-        pins = []
+        pins: list[list[str | None]] = []
         for pin in closure.pins:
             file = files[ids[pin.project]]
             pins.append([pin.project, pin.version, file.filename, file.sha256])
+            if pin.plan is not None and pin.plan.closure is not None:
+                pins[-1].append(self._key(pin.plan.closure))
         text = json.dumps(pins, separators=(",", ":"), ensure_ascii=True)
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
     def _need(self, page: Page, row: int, place: Place, step: str, closure: Solved) -> None:
-        wheels = tuple(pin.page.files[pin.rows[0]][ID] for pin in closure.pins)
-        need = BuildNeed(
+        self._reading.needs[self._describe(page, row, place, step, closure)] = None
+
+    def _describe(self, page: Page, row: int, place: Place, step: str, closure: Solved) -> BuildNeed:
+        return BuildNeed(
             page.index,
             page.project,
             page.files[row][ID],
@@ -283,13 +288,26 @@ class Builds:
             *place,
             step=step,
             closure=self._key(closure),
-            wheels=wheels,
+            wheels=tuple(pin.page.files[pin.rows[0]][ID] for pin in closure.pins if pin.provider == "wheel"),
+            sdists=tuple(
+                self._describe(pin.page, pin.rows[0], place, "wheel", pin.plan.closure)
+                for pin in closure.pins
+                if pin.plan is not None and pin.plan.closure is not None
+            ),
         )
-        self._reading.needs[need] = None
 
 
 class _Unusable(Exception):
     """An sdist that cannot be built; the text is a clause or a sentence that says why."""
+
+
+def _tell(error: NoSolution) -> str:
+    """Return why there is no build closure; of closures in closures, the innermost reason tells most."""
+    around = next((line.partition(_AROUND)[2] for line in error.context if _AROUND in line), None)
+    if around is not None:
+        return _AROUND + around
+    inner = next((line for line in error.context if " cannot be used: " in line), None)
+    return f"what its build requires cannot be had: {error.message}" + (f": {inner}" if inner else "")
 
 
 def _at(place: Place) -> Target:

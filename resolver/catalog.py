@@ -211,11 +211,13 @@ class BuildNeed:
     """``3.11``."""
     system: str
     step: str
-    """One of :data:`STEPS`."""
+    """One of :data:`STEPS`; ``wheel`` for an sdist in the build closure of another one."""
     closure: str
     """Key of the build closure."""
     wheels: tuple[int, ...]
     """File ids of the wheels in it."""
+    sdists: tuple[BuildNeed, ...] = ()
+    """The sdists in it, which are built before anything is asked in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -235,7 +235,12 @@ def _given_hashes(requirements: Iterable[Requirement]) -> Mapping[str, frozenset
 
 
 def _check_closures(lock: Lock) -> list[str]:
-    used = {pin.build for target in lock.targets for pin in target.pins}
+    used: set[str] = set()
+    due = {pin.build for target in lock.targets for pin in target.pins if pin.build is not None}
+    while due:
+        used |= due
+        held = [lock.build_closures[digest] for digest in due if digest in lock.build_closures]
+        due = {pin.build for closure in held for pin in closure.pins if pin.build is not None} - used
     return [
         f"the build closure {digest} is locked and no sdist needs it"
         for digest in lock.build_closures

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -161,13 +161,13 @@ class _Reader:
     def lock(self, value: Mapping[str, Any]) -> Lock:
         required = "lock-version resolver-version request policy facts targets tools build-closures"
         self.keys(value, "", required, "snapshot nixpkgs")
-        closures = {
-            read_matching(
-                _DIGEST, digest, f"build-closures key {shown(digest)}", "sha256: and 64 hexadecimal digits"
-            ): (self.closure(item, digest))
-            for digest, item in read_mapping(value["build-closures"], "build-closures").items()
-        }
-        targets = read_list(value["targets"], "targets", lambda item, where: self.target(item, where, closures))
+        given = read_mapping(value["build-closures"], "build-closures")
+        for digest in given:
+            where = f"build-closures key {shown(digest)}"
+            read_matching(_DIGEST, digest, where, "sha256: and 64 hexadecimal digits")
+        # each is named by the digest of its content, so that none can hold itself
+        closures = {digest: self.closure(item, digest, given.keys()) for digest, item in given.items()}
+        targets = read_list(value["targets"], "targets", lambda item, where: self.target(item, where, closures.keys()))
         if not targets:
             raise Invalid("targets", "it must name at least one target")
         ordered = sorted(targets, key=lambda t: (t.system, Version(t.python)))
@@ -214,7 +214,7 @@ class _Reader:
             raise Invalid(f"{where}.sha256", f"{shown(sha256)} is not a SHA-256 as Nix writes it")
         return Nixpkgs(rev=rev, sha256=sha256)
 
-    def target(self, value: object, where: str, closures: Mapping[str, BuildClosure]) -> LockTarget:
+    def target(self, value: object, where: str, closures: Collection[str]) -> LockTarget:
         given = self.keys(value, where, "system python python-interval glibc roots pins")
         python = read_python(given["python"], f"{where}.python")
         interval = read_list(given["python-interval"], f"{where}.python-interval", read_python)
@@ -235,18 +235,22 @@ class _Reader:
             pins=pins,
         )
 
-    def closure(self, value: object, digest: str) -> BuildClosure:
+    def closure(self, value: object, digest: str, closures: Collection[str]) -> BuildClosure:
         where = f"build-closures.{shown(digest)}"
         given = self.keys(value, where, "pins")
-        closure = BuildClosure(pins=self.pins(given["pins"], f"{where}.pins", None))
+        closure = BuildClosure(pins=self.pins(given["pins"], f"{where}.pins", closures, inside=True))
         actual = digest_closure(closure)
         if actual != digest:
             raise Invalid(where, f"its content has the digest {actual}")
         return closure
 
-    def pins(self, value: object, where: str, closures: Mapping[str, BuildClosure] | None) -> tuple[Pin, ...]:
-        """Return the pins sorted by name; *closures* is None inside a build closure, which holds wheels alone."""
-        pins = read_list(value, where, lambda item, at: self.pin(item, at, closures))
+    def pins(self, value: object, where: str, closures: Collection[str], *, inside: bool = False) -> tuple[Pin, ...]:
+        """Return the pins sorted by name.
+
+        :param closures: the digests that the lock has build closures for.
+        :param inside: of a build closure, where nothing comes from a direct reference.
+        """
+        pins = read_list(value, where, lambda item, at: self.pin(item, at, closures, inside=inside))
         at: dict[str, int] = {}
         for number, pin in enumerate(pins):
             if pin.name in at:
@@ -256,7 +260,7 @@ class _Reader:
             check_closed(pin.dependencies, pins, f"{where}[{number}].dependencies")
         return tuple(sorted(pins, key=lambda pin: pin.name))
 
-    def pin(self, value: object, where: str, closures: Mapping[str, BuildClosure] | None) -> Pin:
+    def pin(self, value: object, where: str, closures: Collection[str], *, inside: bool) -> Pin:
         given = self.keys(
             value,
             where,
@@ -266,13 +270,14 @@ class _Reader:
         name = read_project(given["name"], f"{where}.name")
         version = read_version(given["version"], f"{where}.version")
         provider = given["provider"]
-        if provider not in (("wheel",) if closures is None else ("wheel", "sdist")):
-            known = "wheel" if closures is None else "wheel and sdist"
-            raise Invalid(f"{where}.provider", f"{shown(provider)} is not a provider that can stand here ({known})")
+        if provider not in ("wheel", "sdist"):
+            raise Invalid(
+                f"{where}.provider", f"{shown(provider)} is not a provider that can stand here (wheel and sdist)"
+            )
         direct = given.get("direct")
         if direct is not None:
             direct = read_reference(direct, f"{where}.direct")
-        artifact = self.locked(given["artifact"], f"{where}.artifact", direct if closures is not None else None)
+        artifact = self.locked(given["artifact"], f"{where}.artifact", None if inside else direct)
         if isinstance(artifact, LockedCheckout) or not artifact.filename:
             if provider != "sdist":
                 raise Invalid(f"{where}.provider", "a source tree is built like an sdist")
@@ -283,7 +288,7 @@ class _Reader:
             raise Invalid(f"{where}.extras", "they must be sorted and stand once each")
         build, passed_over = given.get("build"), given.get("passed-over")
         fallback, built_on = given.get("fallback"), given.get("built-on")
-        if provider == "sdist" and (not isinstance(build, str) or closures is None or build not in closures):
+        if provider == "sdist" and (not isinstance(build, str) or build not in closures):
             raise Invalid(f"{where}.build", f"{shown(build)} does not name one of the lock's build-closures")
         if provider == "wheel" and build is not None:
             raise Invalid(f"{where}.build", "a wheel takes no build closure")

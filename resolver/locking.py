@@ -214,7 +214,7 @@ def _planning(
         if builds is None:
             from .building import Builds
 
-            builds = Builds(reading, catalog, policy, builder=find_builder(), build_as_of=request.build_as_of)
+            builds = Builds(reading, catalog, policy, builder=find_builder(), request=request)
         return builds.plan(page, row, target)
 
     return find_plan

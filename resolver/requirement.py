@@ -173,6 +173,8 @@ class Request:
     it is given for all, and projects' own."""
     build_as_of: Mapping[str, int] = field(default_factory=dict)
     """The same for what sdists are built in, instead of the date that follows from each sdist."""
+    build_providers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Allowed providers of what sdists are built in: ``_default`` and projects of their own; wheels where empty."""
     overrides: tuple[Override, ...] = ()
     excludes: tuple[NormalizedName, ...] = ()
     """Projects that are left out wherever a release asks for them, sorted."""

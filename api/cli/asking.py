@@ -24,18 +24,8 @@ RESOLVING = frozenset(
     {
         *("requirements", "files", "constraint_files", "index_url", "extra_index_urls"),
         *("extras", "all_extras", "groups"),
-        *(
-            "pythons",
-            "systems",
-            "providers",
-            "provider",
-            "prefer",
-            "prerelease",
-            "pre",
-            "resolution",
-            "as_of",
-            "build_as_of",
-        ),
+        *("pythons", "systems", "providers", "provider", "prefer", "prerelease", "pre", "resolution", "as_of"),
+        *("build_as_of", "build_providers"),
         *("overrides", "excludes", "no_build", "no_binary", "require_hashes", "near"),
         *("nixpkgs_source", "nixpkgs_sha256", "snapshot", "refresh"),
     }
@@ -116,6 +106,12 @@ def asking_options(function: F) -> F:
             multiple=True,
             metavar="DATE",
             help="Only files uploaded before this UTC date or time; NAME=DATE for one project.",
+        ),
+        click.option(
+            "--build-providers",
+            multiple=True,
+            metavar="LIST",
+            help="Build sdists in what these provide (wheel by default): wheel,sdist; NAME=LIST for one project.",
         ),
         click.option(
             "--build-as-of",
@@ -219,6 +215,7 @@ class Asking:
                 resolution=values.pop("resolution"),
                 as_of=values.pop("as_of"),
                 build_as_of=values.pop("build_as_of"),
+                build_providers=values.pop("build_providers"),
                 overrides=values.pop("overrides"),
                 excludes=values.pop("excludes"),
                 no_build=values.pop("no_build"),

@@ -34,6 +34,7 @@ class ResolveBody(BaseModel):
     resolution: _Word = "highest"
     as_of: _Word | list[_Word] = Field(default_factory=list)
     build_as_of: _Word | list[_Word] = Field(default_factory=list)
+    build_providers: list[_Word] = Field(default_factory=list)
     """``DATE`` or ``NAME=DATE``."""
     overrides: list[Annotated[str, StringConstraints(max_length=10_000)]] = Field(default_factory=list)
     excludes: list[_Word] = Field(default_factory=list)
@@ -71,6 +72,7 @@ class ResolveBody(BaseModel):
             resolution=self.resolution,
             as_of=_several(self.as_of),
             build_as_of=_several(self.build_as_of),
+            build_providers=tuple(self.build_providers),
             overrides=tuple(self.overrides),
             excludes=tuple(self.excludes),
             no_build=tuple(self.no_build),

@@ -4,6 +4,7 @@ import pytest
 
 from resolver.building import Builder
 from resolver.catalog import TAKES_A_BUILD, BuildNeed
+from resolver.check import check_lock
 from resolver.errors import NoSolution
 from resolver.lock import parse_lock, render_lock
 from resolver.locking import make_lock
@@ -13,6 +14,7 @@ from tests.support.memory import INDEX, MemoryCatalog, closure_key, said
 
 PYTHON_311_AND_A_YEAR = 1_698_105_600
 SETUPTOOLS = closure_key("setuptools-80.0-py3-none-any.whl")
+REQUESTS = []
 HERE = Builder(system="x86_64-linux", pythons=("3.11", "3.12"))
 
 
@@ -29,6 +31,7 @@ def run(*requirements, catalog, python="3.11.9", system="x86_64-linux", builder=
         providers=parse_providers([]),
         **choices,
     )
+    REQUESTS.append(request)
     return make_lock(request, catalog, find_builder=lambda: builder)
 
 
@@ -128,9 +131,7 @@ def tools(*uploads):
 def test_a_closure_is_of_the_sdists_time(upload, expected):
     releases = tools(1_000, PYTHON_311_AND_A_YEAR - 1, 1_799_999_999, 1_900_000_000)
     times = {} if upload is None else {"upload": upload}
-    builds = [
-        row for n in "234" for row in said("requires", closure=closure_key(f"setuptools-{n}.0-py3-none-any.whl"))
-    ]
+    builds = [row for n in "234" for row in said("requires", closure=closure_key(f"setuptools-{n}.0-py3-none-any.whl"))]
     catalog = MemoryCatalog({"a": {"1": sdist(builds=builds, **times)}, **releases})
     assert closure_of(run("a", catalog=catalog), "a") == {"setuptools": expected}
 
@@ -155,6 +156,42 @@ def test_the_users_choices_are_not_those_of_closures():
 def test_equal_closures_stand_in_the_lock_once():
     made = run("a", "b", catalog=MemoryCatalog({n: {"1": sdist()} for n in "ab"}))
     assert len(made.lock.build_closures) == 1
+
+
+# ---- sdists in closures
+
+
+FROM_SOURCE = {"_default": ("wheel", "sdist")}
+
+
+def test_a_closure_holds_sdists_only_where_that_is_allowed():
+    releases = {"a": {"1": sdist(build=["tool"])}, "tool": {"1": sdist(upload=0)}}
+    failure = run("a", catalog=MemoryCatalog(releases)).failure
+    assert "what its build requires cannot be had" in str(failure)
+    inner = closure_key("setuptools-80.0-py3-none-any.whl")
+    need = need_of(run("a", catalog=MemoryCatalog(releases), build_providers=FROM_SOURCE))
+    assert need.wheels == ()
+    (tool,) = need.sdists
+    assert (tool.project, tool.version, tool.step, tool.closure) == ("tool", "1", "wheel", inner)
+    builds = said("requires", closure=need.closure)
+    catalog = MemoryCatalog({**releases, "a": {"1": sdist(build=["tool"], builds=builds)}})
+    made = run("a", catalog=catalog, build_providers={"tool": ("sdist",)})
+    assert closure_of(made, "a") == {"tool": "1"}
+    assert len(made.lock.build_closures) == 2
+    assert parse_lock(render_lock(made.lock)) == made.lock
+    assert check_lock(made.lock, REQUESTS[-1]) == []
+
+
+def test_a_build_that_takes_itself_is_named():
+    catalog = MemoryCatalog(
+        {
+            "a": {"1": sdist(build=["b"])},
+            "b": {"1": sdist(upload=0, build=["c"])},
+            "c": {"1": sdist(upload=0, build=["b"])},
+        }
+    )
+    failure = run("a", catalog=catalog, build_providers=FROM_SOURCE).failure
+    assert "its build takes itself: b → c → b" in str(failure)
 
 
 # ---- why an sdist cannot be used

@@ -136,10 +136,10 @@ def test_a_build_closure_that_was_changed_is_refused() -> None:
         parse_lock(json.dumps(value))
 
 
-def test_a_build_closure_holds_wheels_alone() -> None:
+def test_a_build_closure_holds_wheels_and_sdists_alone() -> None:
     value = json.loads(render_lock(web_lock()))
     [digest] = value["build-closures"]
-    value["build-closures"][digest]["pins"][0]["provider"] = "sdist"
+    value["build-closures"][digest]["pins"][0]["provider"] = "nixpkgs"
     with pytest.raises(DataError, match="provider that can stand here"):
         parse_lock(json.dumps(value))
 
