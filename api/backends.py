@@ -29,7 +29,7 @@ __all__ = ["Backends"]
 #: Backends that are asked at once: each is mostly one process that computes.
 _AT_ONCE = 2
 #: Where pyenv and uv install interpreters, below the home folder.
-_INSTALLED = (".pyenv/versions/3.*/bin/python3.??", ".local/share/uv/python/cpython-3.*/bin/python3.??")
+_INSTALLED = (".pyenv/versions/3.*/bin/python3.[0-9][0-9]", ".local/share/uv/python/cpython-3.*/bin/python3.[0-9][0-9]")
 
 
 class Backends:

@@ -24,7 +24,7 @@ _NOT_RECORDED = 403
 _ELSEWHERE = re.compile(rb"""(href=["']|"url":\s*")(https?://[^/"'\s]+)/""")
 _WHEEL = re.compile(rb"""(href=["'])(/elsewhere/[^"'#]+\.whl)([#"'][^>]*?)>""")
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
-_LARGEST = 20_000_000
+_LARGEST = 400_000_000
 
 
 class Recording(Server):
@@ -102,8 +102,11 @@ class Recording(Server):
             return self._head(asked)
         match = _RANGE.fullmatch(asked.headers.get("range", ""))
         size = self._recorded.size(asked.path)
-        if match is None or size is None:
-            return None  # a whole wheel: neither recorded nor passed on
+        if match is None:  # a whole wheel: of a build closure
+            found = self._recorded.get(asked.path) or (self._relay(asked) if self._relaying else None)
+            return None if found is None else Answer(status=found[0], headers={"Content-Type": found[1]}, body=found[2])
+        if size is None:
+            return None
         start, stop = int(match[1]), min(int(match[2]) + 1, size)
         body = self._recorded.part(asked.path, start, stop)
         if body is None and self._relaying:

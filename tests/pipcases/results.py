@@ -78,8 +78,7 @@ def _row(case: Case, result: Mapping[str, Any]) -> str:
 
 def render_tables(cases: Mapping[str, Case], results: Results) -> str:
     """Return the generated part of the page, marks included."""
-    done = {name: result for name, result in sorted(results.items()) if "waits-for" not in result}
-    waiting = {name: result for name, result in sorted(results.items()) if "waits-for" in result}
+    done = dict(sorted(results.items()))
     head = ["case", "Python", "pip 26.0", "mach", "left out", "differ from pip", "from uv", "rounds", "restarts"]
     head += ["pruned", "asked, cold", "asked by uv", "seconds, cold", "seconds, offline"]
     lines = [_START, "", "### Resolved", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
@@ -96,9 +95,6 @@ def render_tables(cases: Mapping[str, Case], results: Results) -> str:
             pins = " | ".join(d[tool] or "-" for tool in ("mach", "pip", "uv"))
             reason = reason_for(name, result, d) or "**no reason is written down yet**"
             lines.append(f"| {name} | {d['project']} | {pins} | {reason} |")
-    lines += ["", "### Waiting for sdists whose metadata takes a build", "", "| case | pip 26.0 | waits for |"]
-    lines += ["|---|---|---|"]
-    lines += [f"| {name} | {_pip(cases[name])} | {', '.join(r['waits-for'])} |" for name, r in waiting.items()]
     untried = [name for name in cases if name not in results]
     lines += ["", f"Not tried yet: {', '.join(untried) or 'none'}.", "", _END]
     return "\n".join(lines)

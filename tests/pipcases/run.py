@@ -2,21 +2,18 @@
 
 Run by hand from the checkout, with the index reachable the first time. For each case it
 
-1. has uv, an ordinary client of the index, resolve the request for its date through a relay on
-   loopback, which keeps the bytes of what uv asked for (nothing else is ever asked of the index,
-   at most eight requests a second, and no second time: cases share one recording);
-2. has mach's own crawler fill an empty catalog from that recording, on demand, while it locks the
-   same request, with 50 ms for each answer, as from a real index;
-3. locks again offline from that catalog, in a fresh process, three times;
-4. writes what came out into ``results.json`` beside this file, and the tables of
+1. has uv resolve the request for its date, without building anything, through a relay on loopback
+   which keeps the bytes of what was asked for (at most eight requests a second, and no second
+   time: cases share one recording);
+2. has mach's own crawler fill an empty catalog through the same relay, on demand, while it locks
+   the request, and asks build backends where an sdist takes that;
+3. does so again from the recording alone, with 50 ms for each answer, as from a real index;
+4. locks again offline from that catalog, in a fresh process, three times;
+5. writes what came out into ``results.json`` beside this file, and the tables of
    ``docs/explanation/pip-cases.md``.
 
-``--replay`` leaves out 1: no network. Recording, catalogs and uv's cache lie in ``--folder``
+``--replay`` leaves out 1 and 2: no network. Recording, catalogs and uv's cache lie in ``--folder``
 (``~/.cache/mach-pipcases``), never in the repository.
-
-What mach needs and uv did not ask for is answered with a refusal that mach takes as "cannot be had
-now", never as an absence. Where it is at most 150 wheels and pages, uv is asked for these one by one
-(``NAME==VERSION``, ``NAME``), and mach begins anew; else the case ends there, and the result says so.
 """
 
 from __future__ import annotations
@@ -26,15 +23,13 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from crawler.settings import IndexSettings, read_index_settings
+from crawler.settings import read_index_settings
 from tests.support.serving import Behaviour
 
-from .cases import Case, identify, read_cases
+from .cases import Case, read_cases
 from .recording import Recorded, Recording
 from .results import read_results, write_results, write_tables
 from .tools import Outcome, python_for, run_mach, run_uv
@@ -43,10 +38,6 @@ from .tools import Outcome, python_for, run_mach, run_uv
 DELAY = 0.05
 #: How mach names an sdist that it needs and that is not recorded: uv, which builds nothing here, asks for none.
 _SDIST = re.compile(r"the index lists (\S+(?:\.tar\.gz|\.zip)),")
-#: Wheels that uv is asked for because mach needs them.
-MOST_COVERED = 150
-#: What a lock's builders run, and so is locked with every request, whatever its date.
-TOOLS = ("installer", "pyproject-hooks", "setuptools")
 
 
 def _fresh(folder: Path) -> Path:
@@ -58,7 +49,7 @@ def _fresh(folder: Path) -> Path:
 def run_case(case: Case, folder: Path, recorded: Recorded, *, replay: bool, without: Sequence[str]) -> dict[str, Any]:
     """Return everything that is kept of one case.
 
-    :param without: projects that mach and uv leave out: those that exist as sdists only whose metadata takes a build.
+    :param without: projects that mach and uv leave out.
     """
     settings = read_index_settings()
     index = settings.indexes[-1]
@@ -66,11 +57,11 @@ def run_case(case: Case, folder: Path, recorded: Recorded, *, replay: bool, with
     with Recording(recorded, index, relaying=not replay, cert=settings.cert) as relay:
         uv = run_uv(case, _fresh(folder / case.name), relay.index, without=without)
         answer["uv"] = _shown(uv) | {"asked": len(relay.asked), "relayed": relay.relayed}
-        now = replace(case, requirements=TOOLS, constraints=(), as_of=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}")
-        run_uv(now, _fresh(folder / f"{case.name}-tools"), relay.index)
     if not replay:
-        answer["covered"] = _cover(case, folder, recorded, settings, without)
-        _fresh(folder / case.name)
+        with Recording(recorded, index, relaying=True, cert=settings.cert) as relay:
+            run_mach(case, _fresh(folder / case.name), relay.index, without=without)
+            answer["relayed"] = relay.relayed
+    _fresh(folder / case.name)
     with Recording(recorded, index, relaying=False) as replaying:
         replaying.behave("/*", Behaviour(delay=DELAY))
         cold = run_mach(case, folder / case.name, replaying.index, without=without)
@@ -86,30 +77,7 @@ def run_case(case: Case, folder: Path, recorded: Recorded, *, replay: bool, with
     best = min(warm, key=lambda outcome: outcome.seconds)
     answer["warm"] = _shown(best) | {"same": warm[0].pins == cold.pins}
     answer["differences"] = _differences(case, cold, uv)
-    sdist = _SDIST.search(cold.message) if cold.code == "index-error" else None
-    if sdist is not None:
-        answer["waits-for"] = [identify(sdist[1])[0]]
     return answer
-
-
-def _cover(case: Case, folder: Path, recorded: Recorded, settings: IndexSettings, without: Sequence[str]) -> int:
-    """Have uv ask for the wheels that mach needs and that are not recorded; return how many."""
-    index, wanted = settings.indexes[-1], set[str]()
-    while True:
-        with Recording(recorded, index, relaying=False) as replaying:
-            outcome = run_mach(case, _fresh(folder / case.name), replaying.index, without=without)
-        if outcome.code != "index-error":
-            return len(wanted)
-        wheels = [path.rpartition("/")[2] for path in replaying.missing if path.endswith(".whl")]
-        pages = [path.split("/")[-2] for path in replaying.missing if path.endswith("/")]
-        new = ({"==".join(identify(name)) for name in wheels} | set(pages)) - wanted
-        if not new or len(wanted | new) > MOST_COVERED:
-            return len(wanted)
-        wanted |= new
-        with Recording(recorded, index, relaying=True, cert=settings.cert) as relay:
-            for requirement in sorted(new):
-                asking = replace(case, requirements=(requirement,), constraints=())
-                run_uv(asking, _fresh(folder / f"{case.name}-cover"), relay.index)
 
 
 def _shown(outcome: Outcome) -> dict[str, Any]:
