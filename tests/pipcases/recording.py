@@ -142,12 +142,12 @@ class Recording(Server):
 
     def _relay(self, asked: Asked) -> tuple[int, str, bytes] | None:
         with self._passed_on(asked, {}) as response:
-            body = b""
+            content = bytearray()
             for piece in response.iter_content(1 << 16):
-                body += piece
-                if len(body) > _LARGEST:
+                content += piece
+                if len(content) > _LARGEST:
                     return None
-            kind = response.headers.get("Content-Type", "application/octet-stream")
+            kind, body = response.headers.get("Content-Type", "application/octet-stream"), bytes(content)
         if response.status_code in (200, 404):
             self._recorded.put(asked.path, response.status_code, kind, body)
         return response.status_code, kind, body
