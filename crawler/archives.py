@@ -1,4 +1,4 @@
-"""Finding METADATA in a wheel, and PKG-INFO and pyproject.toml in an sdist, without unpacking anything."""
+"""Finding METADATA in a wheel, and what tells how it is built in an sdist, without unpacking anything."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from typing import IO, Protocol
 from resolver.errors import shorten
 from resolver.names import NormalizedName, normalize_project
 
+from .rust_source import CARGO_FILES
+
 __all__ = [
     "BROKEN",
     "BoundedMember",
@@ -27,6 +29,7 @@ __all__ = [
     "Seekable",
     "UnusableArchive",
     "read_sdist",
+    "read_sdist_member",
     "read_wheel_metadata",
 ]
 
@@ -35,6 +38,8 @@ MOST_MEMBERS = 1_000_000
 LARGEST_DIRECTORY = 16 << 20
 LARGEST_UNPACKED = 2 << 30
 LARGEST_TAR_HEADER = 1 << 20
+#: Files of Rust projects whose places are kept; an sdist that brings all its crates along has some hundred.
+MOST_CARGO_FILES = 20_000
 
 _METADATA = re.compile(r"([^/\\]+)\.dist-info/METADATA")
 #: What reading a broken archive raises.
@@ -188,6 +193,8 @@ class SdistFiles:
     """False where pyproject.toml is a link or a folder: it is never followed."""
     has_setup_script: bool
     """Whether there is a setup.py, of whatever kind."""
+    cargo_files: frozenset[str] = frozenset()
+    """Paths below the top of the plain files named Cargo.toml and Cargo.lock."""
 
 
 @dataclass(slots=True)
@@ -198,6 +205,7 @@ class _Top:
     folders: set[str] = field(default_factory=set)
     files: dict[str, bytes | None] = field(default_factory=dict)
     """None for one that is no plain file."""
+    cargo_files: set[str] = field(default_factory=set)
 
     def find(self, name: str, *, is_folder: bool) -> str | None:
         """Return which of the wanted files the member *name* is, None where it is none of them."""
@@ -217,6 +225,17 @@ class _Top:
             raise UnusableArchive(f"it holds several {path.parts[1]}")
         return path.parts[1]
 
+    def note(self, name: str) -> None:
+        """Keep the place of the plain file *name* where it belongs to a Rust project."""
+        if not name.endswith(tuple(CARGO_FILES)) or len(name) > _LONGEST_PATH:
+            return
+        path = PurePosixPath(name)
+        if path.name not in CARGO_FILES:
+            return
+        if len(self.cargo_files) >= MOST_CARGO_FILES:
+            raise UnusableArchive(f"it holds more than {MOST_CARGO_FILES} files of Rust projects")
+        self.cargo_files.add("/".join(path.parts[1:]))
+
     def take(self, name: str, file: IO[bytes] | None) -> None:
         """Read the wanted *file*; None where it is no plain one."""
         if file is None or name == _SCRIPT:
@@ -228,6 +247,7 @@ class _Top:
         self.files[name] = data
 
     def finish(self) -> SdistFiles:
+        """Return what was found."""
         if not self.folders:
             raise _NOT_ONE_FOLDER
         return SdistFiles(
@@ -235,11 +255,47 @@ class _Top:
             pyproject=self.files.get(_PYPROJECT),
             pyproject_is_plain=self.files.get(_PYPROJECT, b"") is not None,
             has_setup_script=_SCRIPT in self.files,
+            cargo_files=frozenset(self.cargo_files),
         )
+
+
+@dataclass(slots=True)
+class _Member:
+    """One file below the top of an sdist, as the members go by."""
+
+    limit: int
+    path: str
+    files: dict[str, bytes | None] = field(default_factory=dict)
+
+    def find(self, name: str, *, is_folder: bool) -> str | None:
+        """Return the path where the member *name* is the wanted file."""
+        if is_folder or "/".join(PurePosixPath(name).parts[1:]) != self.path:
+            return None
+        if self.path in self.files:
+            raise UnusableArchive(f"it holds several {shorten(self.path, 200)}")
+        return self.path
+
+    def note(self, name: str) -> None:
+        """Keep nothing of the plain file *name*."""
+
+    def take(self, name: str, file: IO[bytes] | None) -> None:
+        """Read the wanted *file*; None where it is no plain one."""
+        data = None if file is None else file.read(self.limit + 1)
+        if data is not None and len(data) > self.limit:
+            raise UnusableArchive(f"its {PurePosixPath(name).name} is larger than {self.limit} bytes")
+        self.files[name] = data
+
+    def content(self) -> bytes:
+        """Return what was found."""
+        data = self.files.get(self.path)
+        if data is None:
+            raise UnusableArchive(f"its {PurePosixPath(self.path).name} is not a plain file")
+        return data
 
 
 _INFO, _PYPROJECT, _SCRIPT = "PKG-INFO", "pyproject.toml", "setup.py"
 _WANTED = frozenset({_INFO, _PYPROJECT, _SCRIPT})
+_LONGEST_PATH = 1000
 _NOT_ONE_FOLDER = UnusableArchive("it does not have exactly one folder at its top (PEP 517)")
 
 
@@ -252,6 +308,24 @@ def read_sdist(file: IO[bytes], *, filename: str, limit: int) -> SdistFiles:
         one folder at its top, or a path that leads out of it.
     """
     top = _Top(limit=limit)
+    _look_into(file, filename, top)
+    return top.finish()
+
+
+def read_sdist_member(file: IO[bytes], *, filename: str, path: str, limit: int) -> bytes:
+    """Return the content of one of the :attr:`SdistFiles.cargo_files`; *file* is read once more from its start.
+
+    :param path: which one.
+    :param limit: bytes of it that are accepted.
+    :raises UnusableArchive: as :func:`read_sdist`, and where the file stands there twice.
+    """
+    member = _Member(limit=limit, path=path)
+    file.seek(0)
+    _look_into(file, filename, member)
+    return member.content()
+
+
+def _look_into(file: IO[bytes], filename: str, top: _Top | _Member) -> None:
     lower = filename.lower()
     try:
         if lower.endswith(".zip"):
@@ -262,7 +336,6 @@ def read_sdist(file: IO[bytes], *, filename: str, limit: int) -> SdistFiles:
     except BROKEN as error:
         kind = "zip" if lower.endswith(".zip") else "tar"
         raise UnusableArchive(f"it is not a whole {kind} archive ({type(error).__name__})") from error
-    return top.finish()
 
 
 def _unpack(file: IO[bytes], filename: str) -> gzip.GzipFile | bz2.BZ2File:
@@ -273,10 +346,12 @@ def _unpack(file: IO[bytes], filename: str) -> gzip.GzipFile | bz2.BZ2File:
     raise UnusableArchive("it is an archive of a kind that mach does not read")
 
 
-def _look_into_tar(unpacked: gzip.GzipFile | bz2.BZ2File, top: _Top) -> None:
+def _look_into_tar(unpacked: gzip.GzipFile | bz2.BZ2File, top: _Top | _Member) -> None:
     with tarfile.open(fileobj=_Measured(unpacked), mode="r|", tarinfo=BoundedMember) as archive:  # type: ignore[call-overload]
         for member in _members(archive):
             name = top.find(member.name, is_folder=member.isdir())
+            if member.isreg():
+                top.note(member.name)
             if name is None:
                 continue
             if not member.isreg():
@@ -288,13 +363,16 @@ def _look_into_tar(unpacked: gzip.GzipFile | bz2.BZ2File, top: _Top) -> None:
                 raise UnusableArchive("it is not a whole tar archive")
 
 
-def _look_into_zip(file: IO[bytes], top: _Top) -> None:
+def _look_into_zip(file: IO[bytes], top: _Top | _Member) -> None:
     with zipfile.ZipFile(GuardedFile(file)) as archive:
         for member in archive.infolist():
             name = top.find(member.filename, is_folder=member.is_dir())
+            plain = not member.is_dir() and not stat.S_ISLNK(member.external_attr >> 16)
+            if plain:
+                top.note(member.filename)
             if name is None:
                 continue
-            if member.is_dir() or stat.S_ISLNK(member.external_attr >> 16):
+            if not plain:
                 top.take(name, None)
                 continue
             with archive.open(member) as content:

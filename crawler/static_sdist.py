@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import IO
 
 from packaging.version import Version
@@ -12,9 +13,11 @@ from resolver.catalog import TAKES_A_BUILD
 from resolver.names import NormalizedName
 
 from . import build_system as tables
-from .archives import SdistFiles, UnusableArchive, read_sdist
+from .archives import SdistFiles, UnusableArchive, read_sdist, read_sdist_member
+from .cargo_lock import LARGEST_CARGO_LOCK, UnusableCargoLock
 from .core_metadata import UnusableMetadata, parse_core_metadata
 from .hook_failures import FailureClass, Refused
+from .rust_source import find_crates
 from .source_tree import parse_pyproject, to_build_system
 
 __all__ = ["NOTHING", "StaticSdist", "read_static_sdist"]
@@ -30,7 +33,7 @@ class StaticSdist:
     build: BuildSystem
     """:data:`NOTHING` where it cannot be built."""
     source: str
-    """``pkg-info`` or ``pyproject``: what told it, or what failed."""
+    """``pkg-info``, ``pyproject`` or ``cargo-lock``: what told it, or what failed."""
     requires_dist: tuple[str, ...] = ()
     """Raw, in the file's order."""
     provides_extra: tuple[str, ...] = ()
@@ -42,11 +45,12 @@ class StaticSdist:
 def read_static_sdist(
     file: IO[bytes], *, filename: str, project: NormalizedName, version: Version, limit: int
 ) -> StaticSdist:
-    """Return what the sdist *file* tells, read in one pass and never unpacked.
+    """Return what the sdist *file* tells, read from end to end and never unpacked.
 
     Its metadata is that of a static PKG-INFO (PEP 643: metadata version 2.2 or newer, and no dynamic
     dependencies), else that of a static [project] of pyproject.toml (PEP 621). Its build system is that
-    of pyproject.toml, or setuptools where there is none (PEP 518).
+    of pyproject.toml, or setuptools where there is none (PEP 518), with the crates of its Cargo.lock where
+    it is built with Rust (a second pass); one whose crates cannot be locked has that as its failure.
 
     :param filename: tells the kind of the archive.
     :param project: whose name its metadata must have.
@@ -61,6 +65,11 @@ def read_static_sdist(
         build = _read_build_system(found)
     except Refused as refused:
         return StaticSdist(build=NOTHING, source="pyproject", failure=refused.failure.reason)
+    try:
+        read = partial(_read_member, file, filename)
+        build = replace(build, crates=find_crates(found.pyproject, build.requires, found.cargo_files, read))
+    except (UnusableCargoLock, UnusableArchive) as error:
+        return StaticSdist(build=build, source="cargo-lock", failure=str(error))
     return _from_pkg_info(found, build, project, version) or _from_pyproject(found, build, project, version)
 
 
@@ -74,6 +83,10 @@ def _read_build_system(found: SdistFiles) -> BuildSystem:
             )
         return to_build_system(tables.BuildSystem(requires=tables.LEGACY_REQUIRES, backend=tables.LEGACY_BACKEND))
     return to_build_system(tables.parse_build_system(found.pyproject))
+
+
+def _read_member(file: IO[bytes], filename: str, path: str) -> bytes:
+    return read_sdist_member(file, filename=filename, path=path, limit=LARGEST_CARGO_LOCK)
 
 
 def _from_pkg_info(

@@ -38,7 +38,8 @@ def depset_body(metadata: Metadata) -> str:
 
     It is ``[requires_dist, provides_extra, requires_python, failure]``, lists in the
     order of the file, and where a build system is known (sdists) a fifth item
-    ``[requires, backend, backend_path, extractor]``.  Where metadata came from is no part of it.
+    ``[requires, backend, backend_path, extractor]``, which has a fifth item as well where crates are
+    known: ``[name, version, sha256]`` of each.  Where metadata came from is no part of it.
     """
     body: list[Any] = [
         list(metadata.requires_dist),
@@ -48,7 +49,10 @@ def depset_body(metadata: Metadata) -> str:
     ]
     if metadata.build is not None:
         build = metadata.build
-        body.append([list(build.requires), build.backend, list(build.backend_path), build.extractor])
+        item: list[Any] = [list(build.requires), build.backend, list(build.backend_path), build.extractor]
+        if build.crates is not None:
+            item.append([[crate.name, crate.version, crate.sha256] for crate in build.crates])
+        body.append(item)
     return canonical_json(body).decode()
 
 

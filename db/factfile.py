@@ -34,6 +34,7 @@ from dataclasses import dataclass, replace
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from resolver.crates import Crate, check_crate, check_crates
 from resolver.direct import DIRECT, is_direct, parse_reference
 from resolver.errors import InputError
 from resolver.names import normalize_project
@@ -280,13 +281,24 @@ def _depset(item: Any, version: int) -> Metadata:
 
 
 def _build(item: Any) -> BuildSystem:
-    requires, backend, backend_path, extractor = _list(item)
+    requires, backend, backend_path, extractor, *more = _list(item)
+    if len(more) > 1:
+        raise ValueError("a build system has too many items")
     return BuildSystem(
         requires=tuple(_text(t) for t in _list(requires)),
         backend=_optional(backend),
         backend_path=tuple(_text(t) for t in _list(backend_path)),
         extractor=_number(extractor),
+        crates=_crates(more[0]) if more else None,
     )
+
+
+def _crates(items: Any) -> tuple[Crate, ...]:
+    crates = []
+    for item in _list(items):
+        name, version, sha256 = _list(item)
+        crates.append(check_crate(Crate(name=_text(name), version=_text(version), sha256=_text(sha256))))
+    return check_crates(crates)
 
 
 def _built(items: Any, depsets: list[Metadata], used: set[int]) -> dict[BuildKey, Metadata]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resolver.catalog import EXTRACTOR
+from resolver.crates import Crate
 from resolver.names import NormalizedName
 
 __all__ = [
@@ -101,6 +102,8 @@ class BuildSystem:
     backend_path: tuple[str, ...] = ()
     extractor: int = EXTRACTOR
     """Version of the rules by which this was found out."""
+    crates: tuple[Crate, ...] | None = None
+    """What its Rust parts are built with, sorted; None where it has none that show, and of what a backend said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +114,8 @@ class MetadataFact:
     project: NormalizedName
     filename: str
     source: str
-    """``sidecar``, ``range`` or ``wheel`` (whole file) of a wheel, ``pkg-info`` or ``pyproject`` of an sdist."""
+    """Of a wheel ``sidecar``, ``range`` or ``wheel`` (whole file); of an sdist ``pkg-info``, ``pyproject`` or
+    ``cargo-lock``."""
     requires_dist: tuple[str, ...] = ()
     """Raw requirement strings in the file's order."""
     provides_extra: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from resolver.crates import read_crates
 from resolver.names import NormalizedName
 
 from .connection import Connection, expand
@@ -112,9 +113,14 @@ def make_metadata(body: Any, source: str, sha256: str | None) -> Metadata:
     """Return the metadata whose :func:`db.digest.depset_body` decodes to *body*."""
     requires_dist, provides_extra, requires_python, failure, *builds = body
     build: BuildSystem | None = None
-    for requires, backend, backend_path, extractor in builds:
+    for item in builds:
+        requires, backend, backend_path, extractor = item[:4]
         build = BuildSystem(
-            requires=tuple(requires), backend=backend, backend_path=tuple(backend_path), extractor=extractor
+            requires=tuple(requires),
+            backend=backend,
+            backend_path=tuple(backend_path),
+            extractor=extractor,
+            crates=read_crates(item),
         )
     return Metadata(
         requires_dist=tuple(requires_dist),

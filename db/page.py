@@ -99,5 +99,10 @@ def _is_current(metadata: Metadata) -> bool:
     return metadata.build is not None and metadata.build.extractor == EXTRACTOR
 
 
-def _build_values(build: BuildSystem | None) -> tuple[tuple[str, ...], str | None, tuple[str, ...], int] | None:
-    return None if build is None else (build.requires, build.backend, build.backend_path, build.extractor)
+def _build_values(build: BuildSystem | None) -> tuple[object, ...] | None:
+    if build is None:
+        return None
+    values = (build.requires, build.backend, build.backend_path, build.extractor)
+    if build.crates is None:
+        return values
+    return (*values, [(crate.name, crate.version, crate.sha256) for crate in build.crates])

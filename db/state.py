@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from resolver.catalog import STEPS
+from resolver.crates import check_crates
 from resolver.errors import DataError
 from resolver.names import NormalizedName
 
@@ -249,6 +250,10 @@ def _check_metadata(fact: MetadataFact | BuiltFact) -> None:
         texts += [*fact.build.requires, fact.build.backend, *fact.build.backend_path]
         if not 0 <= fact.build.extractor < 2**63:
             raise refuse(fact.index, fact.project, f"the build system of {fact.filename!r} has a number out of range")
+        try:
+            check_crates(fact.build.crates or ())
+        except ValueError as error:
+            raise refuse(fact.index, fact.project, f"{error} (of {fact.filename!r})") from error
     try:
         for text in texts:
             if text is not None:

@@ -58,8 +58,9 @@ class Page:
     :ivar depsets: (hex digest, Requires-Dist lines, Provides-Extra names, Requires-Python or
         None, failure or None, build or None); the failure is a sentence where metadata cannot be
         had. An sdist has a build: (requirements of its build system, backend or None, backend
-        path, :data:`EXTRACTOR` of the time). What a backend said has (the requirements that it
-        added, None, (), :data:`EXTRACTOR`).
+        path, :data:`EXTRACTOR` of the time), and where it has a Cargo.lock a fifth item, (name, version,
+        sha256) of each crate. What a backend said has (the requirements that it added, None, (),
+        :data:`EXTRACTOR`).
     :ivar files: rows (id, rank, kind, tags position or -1, Requires-Python position or -1,
         upload time in seconds or -1, 1 if yanked, depset position or -1 where metadata is
         unknown), sorted by rank, then file name.

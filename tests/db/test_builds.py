@@ -13,6 +13,7 @@ from db.snapshot import snapshot_id, snapshots
 from db.verification import verify
 from db.writer import publish
 from resolver.catalog import EXTRACTOR, ID, KIND, METADATA, SDIST, TAKES_A_BUILD, Page
+from resolver.crates import Crate, read_crates
 from resolver.errors import DataError
 from resolver.names import normalize_project
 from tests.db.examples import CLOSURE, INDEX, SYSTEM, built, file, metadata, page
@@ -52,6 +53,48 @@ def test_an_sdists_metadata_has_its_build_system_and_a_wheels_has_none(catalog: 
     expected = [["hatchling>1", "x; python_version < '3'"], "backend", [".", "b"], EXTRACTOR]
     assert depsets[SDIST][1:] == [["beta"], [], None, None, expected]
     assert depsets[1 - SDIST][1:] == [["beta"], [], None, None, None]
+
+
+def test_crates_are_part_of_a_build_system(catalog: CatalogHandle):
+    crates = (
+        Crate(name="leaf", version="0.1.0", sha256="a" * 64),
+        Crate(name="leaf", version="0.1.0+x", sha256="b" * 64),
+    )
+    rust = BuildSystem(requires=("maturin",), backend="maturin", crates=crates)
+    publish(catalog, [page("alpha", SDIST_1), metadata("alpha", SDIST_1, build=rust)])
+    before = snapshot_id(catalog)
+    [depset] = read(catalog).depsets
+    named = [["leaf", "0.1.0", "a" * 64], ["leaf", "0.1.0+x", "b" * 64]]
+    assert depset[5] == [["maturin"], "maturin", [], EXTRACTOR, named]
+    assert read_crates(depset[5]) == crates
+    verify(catalog)
+    # the same facts again change nothing; a Cargo.lock without crates is not the same as none
+    publish(catalog, [page("alpha", SDIST_1), metadata("alpha", SDIST_1, build=rust)])
+    assert snapshot_id(catalog) == before
+    publish(catalog, [metadata("alpha", SDIST_1, build=replace(rust, crates=()))])
+    [depset] = read(catalog).depsets
+    assert depset[5] == [["maturin"], "maturin", [], EXTRACTOR, []]
+    without = snapshot_id(catalog)
+    publish(catalog, [metadata("alpha", SDIST_1, build=replace(rust, crates=None))])
+    assert len({before, without, snapshot_id(catalog)}) == 3
+
+
+@pytest.mark.parametrize(
+    "crates",
+    [
+        (Crate(name="../leaf", version="0.1.0", sha256="a" * 64),),
+        (Crate(name="leaf", version="one", sha256="a" * 64),),
+        (Crate(name="leaf", version="0.1.0", sha256="A" * 64),),
+        (Crate(name="leaf", version="0.1.0", sha256="a" * 64), Crate(name="bark", version="0.1.0", sha256="a" * 64)),
+        (Crate(name="leaf", version="0.1.0", sha256="a" * 64), Crate(name="leaf", version="0.1.0", sha256="b" * 64)),
+    ],
+    ids=["name", "version", "checksum", "order", "twice"],
+)
+def test_what_is_no_crate_is_not_kept(catalog: CatalogHandle, crates: tuple[Crate, ...]):
+    build = BuildSystem(requires=("maturin",), crates=crates)
+    with pytest.raises(DataError) as caught:
+        publish(catalog, [page("alpha", SDIST_1), metadata("alpha", SDIST_1, build=build)])
+    assert caught.value.code == "invalid-fact"
 
 
 def test_what_backends_said_is_on_the_page_by_file_and_place(catalog: CatalogHandle):
