@@ -18,6 +18,9 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "pip-cases
 _START = "<!-- written by python -m tests.pipcases.run; do not edit down to the end mark -->"
 _END = "<!-- end -->"
 
+#: More differences with one reason are counted.
+_MOST_ROWS = 8
+
 Results = Mapping[str, Mapping[str, Any]]
 
 
@@ -44,7 +47,9 @@ def reason_for(name: str, result: Mapping[str, Any], difference: Mapping[str, st
         return "left out, see above"
     if (name, project) in reasons:
         return reasons[name, project]
-    return reasons.get((name, "*")) if difference["pip"] == difference["mach"] else None
+    if (name, "*") in reasons and difference["pip"] == difference["mach"]:
+        return reasons[name, "*"]
+    return reasons.get((name, "**"))
 
 
 def _pip(case: Case) -> str:
@@ -91,10 +96,17 @@ def render_tables(cases: Mapping[str, Case], results: Results) -> str:
         "|---|---|---|---|---|---|",
     ]
     for name, result in done.items():
+        alike: dict[str, list[Mapping[str, str | None]]] = {}
         for d in result["differences"]:
-            pins = " | ".join(d[tool] or "-" for tool in ("mach", "pip", "uv"))
             reason = reason_for(name, result, d) or "**no reason is written down yet**"
-            lines.append(f"| {name} | {d['project']} | {pins} | {reason} |")
+            alike.setdefault(reason, []).append(d)
+        for reason, found in alike.items():
+            if len(found) > _MOST_ROWS:
+                lines.append(f"| {name} | {len(found)} projects | | | | {reason} |")
+                continue
+            for d in found:
+                pins = " | ".join(d[tool] or "-" for tool in ("mach", "pip", "uv"))
+                lines.append(f"| {name} | {d['project']} | {pins} | {reason} |")
     untried = [name for name in cases if name not in results]
     lines += ["", f"Not tried yet: {', '.join(untried) or 'none'}.", "", _END]
     return "\n".join(lines)
