@@ -19,9 +19,9 @@ from resolver.reading import Need
 from resolver.requirement import Request
 
 if TYPE_CHECKING:
-    from crawler.building import BuildJob
+    from crawler.building import BuildJob, Environments
     from crawler.client import Client
-    from db.facts import BuiltFact
+    from db.facts import BuiltFact, FileFact
     from resolver.building import Builder
 
 __all__ = ["Backends"]
@@ -99,7 +99,7 @@ class Backends:
         builds = [need for need in needs if isinstance(need, BuildNeed) and need.file_id == LOCAL_ID]
         if len(builds) != len(needs):
             return False
-        files = reader.file_facts({number for need in builds for number in need.wheels})
+        files = reader.file_facts({number for need in builds for number in _closure_files(need)})
         return all((_kept_files() / str(file.sha256)).is_file() for file in files.values())
 
     def ask(
@@ -114,12 +114,16 @@ class Backends:
         """
         from concurrent.futures import ThreadPoolExecutor, as_completed
 
+        from crawler.building import Environments
         from db.writer import publish
 
         jobs = [self._job(need, request, reader) for need in needs]
         count, failed = 0, None
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            running = {pool.submit(self._ask, job): job for job in jobs}
+        with (
+            Environments(self._connect(), _kept_files()) as environments,
+            ThreadPoolExecutor(_AT_ONCE) as pool,
+        ):
+            running = {pool.submit(self._ask, job, environments): job for job in jobs}
             for done, future in enumerate(as_completed(running), 1):
                 job = running[future]
                 told(done, len(jobs), job.project)
@@ -138,28 +142,19 @@ class Backends:
         return count
 
     def _job(self, need: BuildNeed, request: Request, reader: Reader) -> BuildJob:
-        from crawler.building import BuildJob
         from db.facts import FileFact
 
-        files = reader.file_facts([*need.wheels, *([] if need.file_id == LOCAL_ID else [need.file_id])])
+        numbers = _closure_files(need)
         if need.file_id == LOCAL_ID:
+            files = reader.file_facts(numbers)
             source = request.local_sources[need.index.removeprefix(DIRECT)]
             file = FileFact(filename=source.filename or f"{source.project}-{source.version}", url="", sha256=None)
         else:
+            files = reader.file_facts({*numbers, need.file_id})
             file = files[need.file_id]
-        return BuildJob(
-            index=need.index,
-            project=need.project,
-            version=need.version,
-            file=file,
-            python=need.python,
-            system=need.system,
-            step="requires" if need.step == "requires" else "metadata",
-            closure=need.closure,
-            wheels=tuple(files[number] for number in need.wheels),
-        )
+        return _make_job(need, file, files)
 
-    def _ask(self, job: BuildJob) -> list[BuiltFact]:
+    def _ask(self, job: BuildJob, environments: Environments) -> list[BuiltFact]:
         from crawler.building import ask_for_build
 
         interpreter = self.interpreters.get(job.python)
@@ -170,7 +165,39 @@ class Backends:
                 hint=f"install CPython {job.python} as python{job.python}, or run mach in a CPython",
             )
         source = self._paths.get(job.index.removeprefix(DIRECT))
-        return ask_for_build(self._connect(), job, folder=_kept_files(), interpreter=interpreter, source=source)
+        return ask_for_build(
+            self._connect(),
+            job,
+            folder=_kept_files(),
+            interpreter=interpreter,
+            source=source,
+            environments=environments,
+        )
+
+
+def _closure_files(need: BuildNeed) -> set[int]:
+    """Return the ids of all files that building *need*'s closure takes: its wheels, its sdists, and so on in theirs."""
+    found = set(need.wheels)
+    for sdist in need.sdists:
+        found |= {sdist.file_id, *_closure_files(sdist)}
+    return found
+
+
+def _make_job(need: BuildNeed, file: FileFact, files: Mapping[int, FileFact]) -> BuildJob:
+    from crawler.building import BuildJob
+
+    return BuildJob(
+        index=need.index,
+        project=need.project,
+        version=need.version,
+        file=file,
+        python=need.python,
+        system=need.system,
+        step="requires" if need.step == "requires" else "wheel" if need.step == "wheel" else "metadata",
+        closure=need.closure,
+        wheels=tuple(files[number] for number in need.wheels),
+        sdists=tuple(_make_job(sdist, files[sdist.file_id], files) for sdist in need.sdists),
+    )
 
 
 def _kept_files() -> Path:

@@ -1,4 +1,4 @@
-"""Asking the build backend of a stranger's sdist, in a sandbox, for its requirements or its metadata (PEP 517)."""
+"""Asking the build backend of a stranger's sdist, in a sandbox, for requirements, metadata or a wheel (PEP 517)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import base64
 import binascii
 import json
 import math
+import re
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from db.facts import check_text
 from resolver.errors import printable, shorten
@@ -18,17 +21,22 @@ from resolver.errors import printable, shorten
 from .build_environment import BuildEnvironment
 from .build_system import BuildSystem, read_build_system
 from .hook_failures import FailureClass, HookFailure, Refused, last_lines, tell_failure
+from .interpreters import Interpreter
 from .sandbox import Ending, require_sandbox, run_sandboxed
 from .sandbox_limits import Limits
 from .unpacked_sdist import UnpackedSdist, unpack_sdist
 
-__all__ = ["BuildRequires", "BuiltMetadata", "Step", "ask_backend", "ask_backend_of"]
+__all__ = ["BuildRequires", "BuiltMetadata", "BuiltWheel", "Step", "ask_backend", "ask_backend_of"]
 
-#: ``requires`` asks get_requires_for_build_wheel, ``metadata`` prepare_metadata_for_build_wheel or build_wheel.
-Step = Literal["requires", "metadata"]
+#: ``requires`` asks get_requires_for_build_wheel, ``metadata`` prepare_metadata_for_build_wheel or build_wheel,
+#: ``wheel`` build_wheel.
+Step = Literal["requires", "metadata", "wheel"]
 
 _MOST_REQUIREMENTS = 10_000
 _LONGEST_REQUIREMENT = 65_536
+#: What a name may have that becomes one of a file: the parts and their escapes (binary distribution format).
+_WHEEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\.whl")
+_LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +57,19 @@ class BuiltMetadata:
     """The hook that it comes from."""
 
 
-Answer = BuildRequires | BuiltMetadata | HookFailure
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltWheel:
+    """A wheel that a backend made; its content was written to where the caller wanted it."""
+
+    filename: str
+    """A plain name, whose tags fit the interpreter of the build environment."""
+    size: int
+    """Bytes of the content."""
+    metadata: bytes
+    """The METADATA in it; whether its name and version are the sdist's is for who parses it."""
+
+
+Answer = BuildRequires | BuiltMetadata | BuiltWheel | HookFailure
 
 
 def ask_backend(
@@ -86,8 +106,16 @@ def ask_backend_of(
     step: Step,
     subdirectory: str = "",
     limits: Limits | None = None,
+    content: IO[bytes] | None = None,
 ) -> Answer:
-    """Ask as :func:`ask_backend` does, of a source that is unpacked already; it stays as it is."""
+    """Ask as :func:`ask_backend` does, of a source that is unpacked already; it stays as it is.
+
+    :param content: where the step ``wheel`` writes the wheel, at most *limits.wheel* bytes; what
+        lies there is to be used only where the answer is a :class:`BuiltWheel`.
+    :raises ValueError: where that step has no *content*, or another one has.
+    """
+    if (step == "wheel") is (content is None):
+        raise ValueError("a wheel, and nothing else, has to be written somewhere")
     limits = limits or Limits()
     try:
         project = source.project_folder(subdirectory)
@@ -105,26 +133,37 @@ def ask_backend_of(
             "file_bytes": limits.file_bytes,
             "processes": limits.processes,
             "answer": limits.answer,
+            "wheel": limits.wheel,
         },
     }
+    begin = 0 if content is None else content.tell()
     ending = run_sandboxed(
         environment.driver,
         request=json.dumps(request).encode() + b"\n",
         view=environment.view(source.folder),
         limits=limits,
+        attachment=content,
     )
-    return _judge(ending, step, system, limits)
+    written = 0 if content is None else content.tell() - begin
+    return _judge(ending, step, system, limits, environment.interpreter, written)
 
 
-def _judge(ending: Ending, step: Step, system: BuildSystem, limits: Limits) -> Answer:
+def _judge(
+    ending: Ending, step: Step, system: BuildSystem, limits: Limits, interpreter: Interpreter, written: int
+) -> Answer:
     """Return what a sandbox's ending amounts to; everything in it but *stopped* may be forged."""
     detail = last_lines(ending.output)
     if ending.stopped is not None:
-        return HookFailure(kind=ending.stopped, reason=_EXCESSES[ending.stopped](limits), detail=detail)
+        reason = _EXCESSES[ending.stopped](limits)
+        if step == "wheel" and ending.stopped is FailureClass.FALSE_RESULT:
+            reason = f"its build backend answered far more than a wheel of {limits.wheel} bytes"
+        return HookFailure(kind=ending.stopped, reason=reason, detail=detail)
     try:
         reply = _parse(ending.reply)
         if "failed" in reply:
             return _failure(reply, ending.output, system, limits)
+        if step == "wheel":
+            return _wheel(reply, limits, interpreter, written)
         return _requires(reply) if step == "requires" else _metadata(reply, limits)
     except _False as error:
         return HookFailure(kind=FailureClass.FALSE_RESULT, reason=printable(str(error)), detail=detail)
@@ -159,6 +198,30 @@ def _requires(reply: Mapping[str, Any]) -> BuildRequires:
 
 
 def _metadata(reply: Mapping[str, Any], limits: Limits) -> BuiltMetadata:
+    data = _decode_metadata(reply, limits)
+    how = reply.get("how")
+    if how not in ("prepare-metadata", "build-wheel"):
+        raise _False("its backend sent something else in place of its result")
+    return BuiltMetadata(metadata=data, how=how)
+
+
+def _wheel(reply: Mapping[str, Any], limits: Limits, interpreter: Interpreter, written: int) -> BuiltWheel:
+    filename = reply.get("wheel")
+    if not isinstance(filename, str) or reply.get("size") != written or not written:
+        raise _False("its backend sent something else in place of its result")
+    said = repr(shorten(filename, 100))
+    try:
+        tags = parse_wheel_filename(filename)[3] if len(filename) <= _LONGEST_NAME else frozenset()
+    except (InvalidWheelFilename, ValueError):
+        tags = frozenset()
+    if not tags or not _WHEEL.fullmatch(filename):
+        raise _False(f"its backend answered {said}, which is not the name of a wheel")
+    if tags.isdisjoint(interpreter.tags()):
+        raise _False(f"its backend made {said}, a wheel for another Python or platform than the one it ran on")
+    return BuiltWheel(filename=filename, size=written, metadata=_decode_metadata(reply, limits))
+
+
+def _decode_metadata(reply: Mapping[str, Any], limits: Limits) -> bytes:
     try:
         data = base64.b64decode(reply["metadata"], validate=True)
         data.decode()
@@ -166,10 +229,7 @@ def _metadata(reply: Mapping[str, Any], limits: Limits) -> BuiltMetadata:
         raise _False("its backend left a METADATA that is not UTF-8") from None
     if len(data) > limits.answer:
         raise _False(f"its backend left a METADATA larger than {limits.answer} bytes")
-    how = reply.get("how")
-    if how not in ("prepare-metadata", "build-wheel"):
-        raise _False("its backend sent something else in place of its result")
-    return BuiltMetadata(metadata=data, how=how)
+    return data
 
 
 #: The classes that the driver tells by itself.

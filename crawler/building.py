@@ -2,75 +2,26 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
-from db.facts import BuildSystem, BuiltFact, FileFact
-from resolver.direct import Reference, is_direct, parse_reference
-from resolver.errors import Unavailable, printable, shorten
-from resolver.names import NormalizedName
+from db.facts import BuildSystem, BuiltFact
 
+from .build_closures import Environments
 from .build_environment import BuildEnvironment
 from .build_hooks import BuildRequires, BuiltMetadata, Step, ask_backend_of
+from .build_jobs import BuildFailed, BuildJob, check_depth, fail
+from .build_sources import open_source
 from .client import Client
 from .core_metadata import CoreMetadata, UnusableMetadata, parse_core_metadata
-from .git_checkout import checked_out
 from .hook_failures import FailureClass, HookFailure, Refused
-from .kept_files import has_hash, keep_file
-from .nar import hash_nar
 from .sandbox import require_sandbox
 from .sandbox_limits import Limits
-from .sandbox_user import give_to_sandbox
-from .unpacked_sdist import UnpackedSdist, unpack_sdist
+from .unpacked_sdist import UnpackedSdist
 
-__all__ = ["BuildJob", "ask_for_build"]
-
-#: The classes whose cause is in the last line that the backend wrote.
-_TELLING = frozenset(
-    {
-        FailureClass.BACKEND_FAILED,
-        FailureClass.BACKEND_MISSING,
-        FailureClass.MISSING_COMPILER,
-        FailureClass.NEEDS_NETWORK,
-    }
-)
-#: Addresses of objects, which differ from run to run.
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
-_LONGEST_WORDS = 200
-#: What tools leave in a working tree: the build in Nix does not have it either (nix/lib/source.nix).
-_LEFT_OUT = shutil.ignore_patterns(
-    *(".git", ".hg", ".svn", ".venv", "venv", ".tox", ".nox", "__pycache__", ".mypy_cache", ".ruff_cache"),
-    *(".pytest_cache", ".direnv", "node_modules", "result", "result-*", "*.pyc", "*.egg-info"),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildJob:
-    """One question to one build backend."""
-
-    index: str
-    project: NormalizedName
-    version: str
-    """PEP 440; what its metadata must have."""
-    file: FileFact
-    """The sdist; or a commit of a repository, as :func:`crawler.direct.fetch_direct` lists it."""
-    python: str
-    """``3.11``."""
-    system: str
-    """The Nix system name of this machine."""
-    step: Step
-    closure: str
-    """Key of the build closure."""
-    wheels: tuple[FileFact, ...]
-    """The build closure."""
+__all__ = ["BuildJob", "Environments", "ask_for_build"]
 
 
 def ask_for_build(
@@ -81,6 +32,7 @@ def ask_for_build(
     interpreter: Path,
     source: Path | None = None,
     limits: Limits | None = None,
+    environments: Environments | None = None,
 ) -> list[BuiltFact]:
     """Ask the build backend of *job*'s sdist in its closure, and return the facts.
 
@@ -89,130 +41,36 @@ def ask_for_build(
     asked for twice: what is not the same both times cannot be locked. An sdist that gives no answer
     has a failure, a sentence that begins with "its build"; the class is in the fact's source:
     ``backend:timeout``. Those are :class:`crawler.hook_failures.FailureClass`, and ``no-hash``.
+    Sdists in the closure are built first; one that cannot be built fails the job, by its own class.
 
-    :param folder: where downloads are kept, see :mod:`crawler.kept_files`.
+    :param folder: where downloads, and wheels that were built, are kept, see
+        :mod:`crawler.kept_files` and :mod:`crawler.kept_wheels`.
     :param interpreter: a CPython of the series *job.python* on this machine.
     :param source: an sdist or a source tree of this machine to ask in place of the job's file.
+    :param environments: shared with other jobs; by default the job has its own.
+    :raises ValueError: where the step is ``wheel``, which gives no facts.
     :raises Unavailable: what is no fault of the sdist: ``no-sandbox``, ``sandbox-failed``,
         ``interpreter-unusable``, ``no-temporary-space``, ``hash-mismatch``, ``index-unreachable``,
         ``index-error``, ``index-garbage``, and what :mod:`crawler.git_checkout` raises.
     :raises InputError: ``unknown-revision``.
     :raises OSError: where *source* cannot be read.
     """
+    if job.step == "wheel":
+        raise ValueError("wheels are built for the closures of other jobs alone")
     require_sandbox()
     try:
+        check_depth(job)
         with ExitStack() as stack:
-            tree, subdirectory = stack.enter_context(_open_source(client, job, folder, source, limits))
-            environment = stack.enter_context(_open_environment(client, job, folder, interpreter))
+            if environments is None:
+                environments = stack.enter_context(Environments(client, folder, limits=limits))
+            opened = open_source(client, job, folder, source=source, limits=limits)
+            tree, subdirectory = stack.enter_context(opened)
+            environment = stack.enter_context(environments.open(job, interpreter))
             return _ask(job, tree, subdirectory, environment, limits)
     except Refused as refused:
-        return [_fail(job, job.step, refused.failure)]
-    except _NoHash as error:
-        return [_make_fact(job, job.step, source="backend:no-hash", failure=str(error))]
-
-
-class _NoHash(Exception):
-    """A file that nothing can be checked by; the text is a sentence."""
-
-    def __init__(self, file: FileFact) -> None:
-        super().__init__(f"its build takes {shorten(printable(file.filename), 200)!r}, and no sha256 is known of that")
-
-
-# ---- what is asked, and in what
-
-
-@contextmanager
-def _open_source(
-    client: Client, job: BuildJob, folder: Path, source: Path | None, limits: Limits | None
-) -> Iterator[tuple[UnpackedSdist, str]]:
-    """Yield the source tree and the project's folder in it, relative."""
-    if source is not None and source.is_dir():
-        with _copied(source) as tree:
-            yield UnpackedSdist(folder=tree, filename=job.file.filename), ""
-        return
-    if source is None and not has_hash(job.file):
-        raise _NoHash(job.file)
-    if source is None and is_direct(job.index) and job.file.url.startswith("git+"):
-        reference = parse_reference(job.file.url)
-        with _checked_out(reference, job.file) as tree:
-            yield UnpackedSdist(folder=tree, filename=job.file.filename), reference.subdirectory
-        return
-    path = source or keep_file(client, job.file, folder)
-    with unpack_sdist(path, filename=source.name if source else job.file.filename, limits=limits) as unpacked:
-        yield unpacked, ""
-
-
-@contextmanager
-def _copied(folder: Path) -> Iterator[Path]:
-    """Yield a copy of the user's own *folder*: the sandbox's user gets the copy."""
-    with tempfile.TemporaryDirectory(prefix="mach-tree-") as scratch:
-        copy = Path(scratch, "source")
-        try:
-            shutil.copytree(folder, copy, symlinks=True, ignore=_LEFT_OUT)
-        except shutil.Error as error:
-            raise OSError(f"{folder} cannot be copied: {error.args[0][0][2]}") from error
-        give_to_sandbox(Path(scratch))
-        yield copy
-
-
-@contextmanager
-def _checked_out(reference: Reference, file: FileFact) -> Iterator[Path]:
-    """Yield the commit that *reference* names, which must still be what the catalog has."""
-    with checked_out(reference, reference.commit or "") as folder:
-        found = hash_nar(folder)
-        if found != file.sha256:
-            raise Unavailable(
-                "hash-mismatch",
-                f"the commit of {file.filename} is not what it was",
-                context=[f"the catalog has NAR sha256 {file.sha256}", f"the checkout has       {found}"],
-                hint="find out who changed the repository, or what differs in this machine's git",
-            )
-        give_to_sandbox(folder)
-        yield folder
-
-
-@contextmanager
-def _open_environment(client: Client, job: BuildJob, folder: Path, interpreter: Path) -> Iterator[BuildEnvironment]:
-    for wheel in job.wheels:
-        _check_name(wheel.filename)
-        if not has_hash(wheel):
-            raise _NoHash(wheel)
-    kept = [(wheel.filename, keep_file(client, wheel, folder).absolute()) for wheel in job.wheels]
-    with tempfile.TemporaryDirectory(prefix="mach-wheels-") as scratch:
-        named = []
-        for number, (filename, path) in enumerate(kept):
-            # a folder for each: nothing keeps two indexes from having files of one name
-            place = Path(scratch, str(number), filename)
-            place.parent.mkdir()
-            place.symlink_to(path)
-            named.append(place)
-        environment = BuildEnvironment(interpreter, named)
-        if environment.interpreter.series != job.python:
-            raise Unavailable(
-                "interpreter-unusable",
-                f"build backends cannot run in {str(interpreter)!r}: "
-                f"it is Python {environment.interpreter.series}, and {job.python} is asked for",
-                hint=f"name a CPython {job.python}",
-            )
-        with environment:
-            yield environment
-
-
-def _check_name(filename: str) -> None:
-    """Refuse a stranger's file name that is no plain name of a wheel."""
-    try:
-        parse_wheel_filename(filename)
-        plain = "/" not in filename and "\0" not in filename and len(filename.encode()) <= 255
-    except (InvalidWheelFilename, ValueError):
-        plain = False
-    if not plain:
-        raise Refused(
-            FailureClass.UNUSABLE_WHEEL,
-            f"its build requirement {shorten(filename, 200)!r} cannot be installed: that is not the name of a wheel",
-        )
-
-
-# ---- what was answered
+        return [_fail(job, job.step, fail(refused.failure))]
+    except BuildFailed as failure:
+        return [_fail(job, job.step, failure)]
 
 
 def _ask(
@@ -224,7 +82,7 @@ def _ask(
             tree, environment=environment, step="requires", subdirectory=subdirectory, limits=limits
         )
         if isinstance(answer, HookFailure):
-            return [_fail(job, "requires", answer)]
+            return [_fail(job, "requires", fail(answer))]
         assert isinstance(answer, BuildRequires), "that is what the step gives"
         facts.append(_make_fact(job, "requires", requires=answer.requires))
         if answer.requires:
@@ -241,13 +99,13 @@ def _ask_metadata(
             tree, environment=environment, step="metadata", subdirectory=subdirectory, limits=limits
         )
         if isinstance(answer, HookFailure):
-            return _fail(job, "metadata", answer)
+            return _fail(job, "metadata", fail(answer))
         assert isinstance(answer, BuiltMetadata), "that is what the step gives"
         try:
             found.append(parse_core_metadata(answer.metadata, project=job.project, version=Version(job.version)))
         except UnusableMetadata as error:
             reason = f"its build backend answered wrongly: {error}"
-            return _fail(job, "metadata", HookFailure(kind=FailureClass.FALSE_RESULT, reason=reason))
+            return _fail(job, "metadata", fail(HookFailure(kind=FailureClass.FALSE_RESULT, reason=reason)))
         if answer.how == "build-wheel":
             break
     first, last = found[0], found[-1]
@@ -257,19 +115,12 @@ def _ask_metadata(
         last.requires_python,
     ):
         reason = "its build backend answered other metadata when it was asked again"
-        return _fail(job, "metadata", HookFailure(kind=FailureClass.FALSE_RESULT, reason=reason))
+        return _fail(job, "metadata", fail(HookFailure(kind=FailureClass.FALSE_RESULT, reason=reason)))
     return _make_fact(job, "metadata", metadata=first)
 
 
-def _fail(job: BuildJob, step: Step, failure: HookFailure) -> BuiltFact:
-    reason = failure.reason
-    if reason.startswith("its backend "):
-        reason = f"its build backend {reason.removeprefix('its backend ')}"
-    elif not reason.startswith("its build "):
-        reason = f"its build cannot begin: {reason}"
-    if failure.kind in _TELLING and failure.detail:
-        reason += f": {shorten(_ADDRESS.sub('0x…', failure.detail[-1].strip()), _LONGEST_WORDS)}"
-    return _make_fact(job, step, source=f"backend:{failure.kind}", failure=printable(reason))
+def _fail(job: BuildJob, step: Step, failure: BuildFailed) -> BuiltFact:
+    return _make_fact(job, step, source=f"backend:{failure.kind}", failure=failure.sentence)
 
 
 def _make_fact(

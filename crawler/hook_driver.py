@@ -19,7 +19,7 @@ import sys
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Mapping, Sequence  # noqa: UP035 (Python 3.8)
+from typing import IO, Any, Mapping, Sequence  # noqa: UP035 (Python 3.8)
 
 WORK = Path("/build")
 SOURCE, RESULT = WORK / "source", WORK / "result"
@@ -145,8 +145,19 @@ def read_built(name: object, most: int) -> bytes:
         raise Failed("false-result", f"its backend made a wheel that is broken ({type(error).__name__})") from None
 
 
-def ask(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the backend's answer to the step of *request*."""
+def open_wheel(name: str, most: int) -> IO[bytes]:
+    """Return the wheel that the backend has made, opened; it is a plain file of at most *most* bytes."""
+    descriptor = os.open(RESULT / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise Failed("false-result", "its backend made a wheel that is not a plain file")
+    if status.st_size > most:
+        raise Failed("too-large", f"its backend made a wheel larger than {most} bytes")
+    return os.fdopen(descriptor, "rb")
+
+
+def ask(request: dict[str, Any]) -> tuple[dict[str, Any], IO[bytes] | None]:
+    """Return the backend's answer to the step of *request*, and the wheel that goes with it."""
     from pyproject_hooks import BuildBackendHookCaller, HookMissing
 
     folder = SOURCE / request["subdirectory"]
@@ -154,20 +165,26 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
         str(folder), request["backend"], request["backend_path"], runner=run_hook, python_executable=INTERPRETER
     )
     if request["step"] == "requires":
-        return {"requires": caller.get_requires_for_build_wheel()}
+        return {"requires": caller.get_requires_for_build_wheel()}, None
     most = request["limits"]["answer"]
     RESULT.mkdir()
+    if request["step"] == "wheel":
+        name = caller.build_wheel(str(RESULT))
+        data = read_built(name, most)
+        wheel = open_wheel(name, request["limits"]["wheel"])
+        size = os.fstat(wheel.fileno()).st_size
+        return {"wheel": name, "size": size, "metadata": base64.b64encode(data).decode("ascii")}, wheel
     try:
         name = caller.prepare_metadata_for_build_wheel(str(RESULT), _allow_fallback=False)
     except HookMissing:
         data, how = read_built(caller.build_wheel(str(RESULT)), most), "build-wheel"
     else:
         data, how = read_prepared(name, most), "prepare-metadata"
-    return {"metadata": base64.b64encode(data).decode("ascii"), "how": how}
+    return {"metadata": base64.b64encode(data).decode("ascii"), "how": how}, None
 
 
-def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the backend's answer, or why there is none."""
+def answer(request: dict[str, Any]) -> tuple[dict[str, Any], IO[bytes] | None]:
+    """Return the backend's answer, or why there is none, and the wheel that goes with it."""
     from pyproject_hooks import BackendUnavailable
 
     try:
@@ -175,21 +192,21 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     except OSError as error:  # shutil.Error is one
         full = isinstance(error, shutil.Error) or error.errno in (27, 28)
         kind = "too-large" if full else "backend-failed"
-        return {"failed": kind, "reason": "its source does not fit into the sandbox"}
+        return {"failed": kind, "reason": "its source does not fit into the sandbox"}, None
     try:
         return ask(request)
     except Failed as error:
-        return {"failed": error.kind, "reason": str(error)}
+        return {"failed": error.kind, "reason": str(error)}, None
     except BackendUnavailable as error:
         lines = (error.traceback or str(error)).strip().splitlines()[-1:]
-        return {"failed": "backend-missing", "reason": "its build backend cannot be imported", "lines": lines}
+        return {"failed": "backend-missing", "reason": "its build backend cannot be imported", "lines": lines}, None
     except subprocess.CalledProcessError as error:
-        return {"failed": "backend-failed", "code": error.returncode}
+        return {"failed": "backend-failed", "code": error.returncode}, None
     except Exception as error:  # a backend may leave anything in place of pyproject_hooks' own files
         return {
             "failed": "false-result",
             "reason": f"its backend left no result that can be read ({type(error).__name__})",
-        }
+        }, None
 
 
 def main() -> int:
@@ -201,8 +218,11 @@ def main() -> int:
     hand_over(control)
     close_to_others()
     sys.path.insert(0, str(Path(__file__).parent))
-    reply = answer(request)
+    reply, wheel = answer(request)
     control.sendall(json.dumps(reply).encode("ascii"))
+    if wheel is not None:
+        control.sendall(b"\n")
+        control.sendfile(wheel, count=reply["size"])
     control.close()
     return 0
 

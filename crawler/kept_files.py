@@ -14,7 +14,7 @@ from resolver.errors import Unavailable
 from .client import Client
 from .whole_file import download_file
 
-__all__ = ["has_hash", "keep_file"]
+__all__ = ["has_hash", "hash_file", "keep_file"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -39,7 +39,7 @@ def keep_file(client: Client, file: FileFact, folder: Path) -> Path:
     path = folder / str(file.sha256)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if _hash(path) == file.sha256:
+        if hash_file(path) == file.sha256:
             return path
         descriptor, name = tempfile.mkstemp(prefix="download-", dir=folder)
     except OSError as error:
@@ -58,7 +58,7 @@ def keep_file(client: Client, file: FileFact, folder: Path) -> Path:
     return path
 
 
-def _hash(path: Path) -> str | None:
+def hash_file(path: Path) -> str | None:
     """Return the SHA-256 of a plain file; None where there is none."""
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:  # noqa: PTH123  (a descriptor)

@@ -18,7 +18,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from resolver.errors import Unavailable
 
@@ -50,7 +50,10 @@ class Ending:
     """How a sandbox ended."""
 
     reply: bytes
-    """What the command sent over its socket after it had handed over the folders; untrusted."""
+    """What the command sent over its socket after it had handed over the folders; untrusted.
+
+    Where an attachment was taken, only what came before it.
+    """
     output: bytes
     """The last 64 KiB of stdout and stderr; untrusted."""
     stopped: FailureClass | None
@@ -144,6 +147,11 @@ class _Run:
     """A descriptor of the first process inside: when it is killed, the kernel kills all others."""
     folders: list[int] = field(default_factory=list)
     """Descriptors of /proc and of the writable file systems inside, once they have been handed over."""
+    attachment: IO[bytes] | None = None
+    """Where what follows the first line of the reply goes; None: that is the reply's."""
+    room: int = 0
+    """Bytes that the attachment may still have."""
+    attached: bool = False
     reply: bytearray = field(default_factory=bytearray)
     tail: bytearray = field(default_factory=bytearray)
     written: int = 0
@@ -182,10 +190,22 @@ class _Run:
             return True
         except ConnectionError:
             return False
-        self.reply += data
-        if len(self.reply) > 2 * self.limits.answer + (1 << 20):
+        line, more = (b"", data) if self.attached else self._split(data)
+        self.reply += line
+        self.room -= len(more)
+        if len(self.reply) > 2 * self.limits.answer + (1 << 20) or self.room < 0:
             self.stopped = self.stopped or FailureClass.FALSE_RESULT
+        elif more and self.attachment is not None:
+            _write(self.attachment, more)
         return data != b""
+
+    def _split(self, data: bytes) -> tuple[bytes, bytes]:
+        """Return what is the reply's own, and what is the attachment's."""
+        if self.attachment is None:
+            return data, b""
+        line, end, more = data.partition(b"\n")
+        self.attached = end != b""
+        return line, more
 
     def look(self) -> None:
         """Stop the run where a limit is exceeded."""
@@ -249,6 +269,17 @@ class _Run:
             os.close(folder)
 
 
+def _write(file: IO[bytes], data: bytes) -> None:
+    try:
+        file.write(data)
+    except OSError as error:
+        raise Unavailable(
+            "no-temporary-space",
+            f"what a build backend has made cannot be kept: {error.strerror}",
+            hint="free space where mach keeps files",
+        ) from error
+
+
 def _is_ready(descriptor: int, seconds: float) -> bool:
     """Wait at most *seconds* until *descriptor* can be read; return whether it can."""
     poll = select.poll()
@@ -264,7 +295,9 @@ def _read(descriptor: int) -> bytes | None:
         return None
 
 
-def run_sandboxed(command: Sequence[str], *, request: bytes, view: View, limits: Limits) -> Ending:
+def run_sandboxed(
+    command: Sequence[str], *, request: bytes, view: View, limits: Limits, attachment: IO[bytes] | None = None
+) -> Ending:
     """Run *command* in a sandbox of its own, and return when nothing of it is left.
 
     The last argument of the command will be the number of a socket. The command reads *request*
@@ -272,7 +305,9 @@ def run_sandboxed(command: Sequence[str], *, request: bytes, view: View, limits:
     before any stranger's code runs, and whatever it sends then is the reply.
 
     :param request: at most 64 KiB.
-    :raises Unavailable: ``no-sandbox``; ``sandbox-failed`` where the command itself did not start.
+    :param attachment: takes what follows the first line of the reply, at most *limits.wheel* bytes.
+    :raises Unavailable: ``no-sandbox``; ``sandbox-failed`` where the command itself did not start;
+        ``no-temporary-space`` where *attachment* cannot be written.
     """
     require_sandbox()
     with ExitStack() as stack:
@@ -309,7 +344,15 @@ def run_sandboxed(command: Sequence[str], *, request: bytes, view: View, limits:
             start_new_session=True,
             **({} if launcher else _user_options()),
         )
-        run = _Run(process=process, control=control, output=output, information=information, limits=limits)
+        run = _Run(
+            process=process,
+            control=control,
+            output=output,
+            information=information,
+            limits=limits,
+            attachment=attachment,
+            room=limits.wheel,
+        )
         try:
             close(output_end, information_end, filter_)
             inside.close()

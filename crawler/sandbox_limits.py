@@ -35,6 +35,8 @@ class Limits:
     """Files, folders and links in the sandbox."""
     answer: int = 4 << 20
     """Bytes of METADATA, or of the list of requirements, that are accepted."""
+    wheel: int = 256 << 20
+    """Bytes of a wheel that are accepted."""
     unpacked_bytes: int = 2 << 30
     """Bytes that the sdist unpacks to."""
     unpacked_members: int = 100_000
