@@ -61,10 +61,12 @@ def open_draft(folder: Path) -> Iterator[IO[bytes]]:
     try:
         (folder / _RECORDS).mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix="wheel-", dir=folder)
+        os.close(descriptor)
     except OSError as error:
         raise _no_room(folder, error) from error
     try:
-        with os.fdopen(descriptor, "w+b") as content:
+        # opened by its name, which keep_wheel moves it by
+        with Path(name).open("w+b") as content:
             yield content
     finally:
         Path(name).unlink(missing_ok=True)
