@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HOME": f"{WORK}/home",
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
+        # where maturin finds no cargo it asks for something that fetches Rust; Nix has it for the build
+        "MATURIN_NO_INSTALL_RUST": "1",
         "PATH": f"{INSIDE}/environment/bin:{INSIDE}/tools",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
@@ -85,10 +88,10 @@ def lay_out_tools(folder: Path) -> None:
         if path is not None:
             (folder / name).symlink_to(path)
     # Debian's Python calls its compiler by the machine's full name
-    for name in _COMPILERS.split():
-        for path in sorted(Path("/usr/bin").glob(f"*-linux-gnu*-{name}")):
-            if not (folder / path.name).exists():
-                (folder / path.name).symlink_to(path)
+    full = re.compile(rf".*-linux-gnu.*-(?:{'|'.join(map(re.escape, _COMPILERS.split()))})", re.DOTALL)
+    for path in Path("/usr/bin").iterdir():
+        if full.fullmatch(path.name) and not (folder / path.name).exists():
+            (folder / path.name).symlink_to(path)
 
 
 def lay_out_etc(folder: Path) -> None:
