@@ -68,6 +68,8 @@ class Choices:
     extra_index_urls: tuple[str, ...] = ()
     keyring_provider: str | None = None
     """How the keyring is asked for passwords of indexes; None for what pip's configuration says."""
+    crates_url: str | None = None
+    """Where crates are (:func:`resolver.crates.crate_url`); None for the public registry."""
     require_hashes: bool = False
     extras: tuple[str, ...] = ()
     """Extras of the projects whose pyproject.toml or lock is read."""
@@ -239,6 +241,7 @@ def ask(
         as_of=_as_of(choices.as_of),
         build_as_of=_as_of(choices.build_as_of),
         build_providers=_build_providers(choices.build_providers),
+        crates_url=settings.crates,
         overrides=(
             *(parse_override(text, f"--override {text[:60]!r}") for text in choices.overrides),
             *(override for source in sources for override in source.overrides),
@@ -332,6 +335,7 @@ def _settings(choices: Choices, files: Sequence[RequirementsFile], environ: Mapp
         index_url=index_url,
         extra_index_urls=extra or None,
         keyring_provider=choices.keyring_provider,
+        crates_url=choices.crates_url,
         environ=environ,
     )
 

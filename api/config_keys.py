@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from crawler.credentials import KEYRING_PROVIDERS
+from resolver.crates import parse_crates_url
 from resolver.interpreters import full_python
 from resolver.policy import PREFERENCES, PRERELEASE_MODES, RESOLUTIONS, parse_choice, parse_key, parse_providers
 from resolver.requirement import parse_override, parse_requirement
@@ -190,6 +191,14 @@ KEYS: tuple[Key, ...] = (
         summary="How the keyring is asked for passwords of indexes: `disabled`, `subprocess`, `import` or `auto`.",
         default="pip's configuration, or disabled",
         check=lambda _, text: parse_choice(text, KEYRING_PROVIDERS, "keyring-provider"),
+    ),
+    Key(
+        name="crates-url",
+        parameter="crates_url",
+        kind="text",
+        summary="Where the crates of Rust sdists are: the `dl` of a registry's config.json.",
+        default="the public registry",
+        check=lambda _, text: parse_crates_url(text),
     ),
     Key(
         name="nixpkgs",

@@ -90,6 +90,7 @@ def _read_folder(path: Path, reference: Reference) -> LocalSource:
         requires_python=found.requires_python,
         failure=TAKES_A_BUILD if found.takes_a_build else None,
         build_requires=build.requires,
+        crates=build.crates,
     )
 
 
@@ -134,6 +135,7 @@ def _read_file(path: Path, reference: Reference) -> LocalSource:
         requires_python=told.requires_python,
         failure=told.failure if isinstance(told, StaticSdist) else None,
         build_requires=told.build.requires if isinstance(told, StaticSdist) else (),
+        crates=told.build.crates if isinstance(told, StaticSdist) else None,
     )
 
 

@@ -19,7 +19,7 @@ from typing import IO, Protocol
 from resolver.errors import shorten
 from resolver.names import NormalizedName, normalize_project
 
-from .rust_source import CARGO_FILES
+from .rust_source import CARGO_FILES, MOST_CARGO_FILES
 
 __all__ = [
     "BROKEN",
@@ -38,8 +38,6 @@ MOST_MEMBERS = 1_000_000
 LARGEST_DIRECTORY = 16 << 20
 LARGEST_UNPACKED = 2 << 30
 LARGEST_TAR_HEADER = 1 << 20
-#: Files of Rust projects whose places are kept; an sdist that brings all its crates along has some hundred.
-MOST_CARGO_FILES = 20_000
 
 _METADATA = re.compile(r"([^/\\]+)\.dist-info/METADATA")
 #: What reading a broken archive raises.

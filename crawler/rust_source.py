@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from packaging.requirements import InvalidRequirement
@@ -15,10 +17,12 @@ from resolver.names import normalize_project
 
 from .cargo_lock import UnusableCargoLock, parse_cargo_lock
 
-__all__ = ["CARGO_FILES", "find_crates"]
+__all__ = ["CARGO_FILES", "MOST_CARGO_FILES", "find_crates", "look_in_tree"]
 
 #: Files that say what a Rust project is, by their names.
 CARGO_FILES = frozenset({"Cargo.toml", "Cargo.lock"})
+#: Such files whose places are kept; an sdist that brings all its crates along has some hundred.
+MOST_CARGO_FILES = 20_000
 #: Where the manifest lies unless pyproject.toml says it (setup.py may say anything as well).
 _USUAL = ("Cargo.toml", "rust/Cargo.toml", "src/rust/Cargo.toml")
 _MOST_MANIFESTS = 100
@@ -61,6 +65,38 @@ def find_crates(
         if len(locks) > 1:
             raise UnusableCargoLock("it is built with Rust, and nothing says which of its Cargo.lock files counts")
     return _crates_of(locks, read)
+
+
+def look_in_tree(folder: Path, requires: Sequence[str]) -> frozenset[str]:
+    """Return the *paths* that :func:`find_crates` takes of the source tree in *folder*; no link is followed.
+
+    All of it is looked through only where its build requirements say that it is built with Rust.
+
+    :raises UnusableCargoLock: where there are too many.
+    :raises OSError: where it cannot be read.
+    """
+    if not _names_rust(requires):
+        places = {posixpath.join(posixpath.dirname(place), name) for place in (*_USUAL, "src/") for name in CARGO_FILES}
+        return frozenset(place for place in places if _is_plain(folder, place))
+    found: set[str] = set()
+    for at, folders, names in os.walk(folder, onerror=_raise):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "target"]
+        found.update((Path(at) / name).relative_to(folder).as_posix() for name in CARGO_FILES.intersection(names))
+        if len(found) > MOST_CARGO_FILES:
+            raise UnusableCargoLock(f"it holds more than {MOST_CARGO_FILES} files of Rust projects")
+    return frozenset(path for path in found if _is_plain(folder, path))
+
+
+def _is_plain(folder: Path, path: str) -> bool:
+    """Return whether *path* is a file that no link leads to."""
+    place = folder / path
+    return place.is_file() and not any(
+        p.is_symlink() for p in (place, *place.parents) if p.is_relative_to(folder) and p != folder
+    )
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _crates_of(locks: Collection[str], read: Callable[[str], bytes]) -> tuple[Crate, ...]:

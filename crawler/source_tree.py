@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from resolver.names import NormalizedName, normalize_project
 
 from . import build_system as tables
 from .build_system import read_build_system
+from .cargo_lock import UnusableCargoLock
 from .core_metadata import CoreMetadata, UnusableMetadata, parse_core_metadata
 from .hook_failures import FailureClass, Refused
+from .rust_source import find_crates, look_in_tree
 
 __all__ = ["SourceMetadata", "parse_pyproject", "read_tree", "to_build_system"]
 
@@ -40,6 +42,8 @@ class SourceMetadata:
     requires_python: str | None = None
     takes_a_build: bool = False
     """Whether it states name and version alone: its build backend tells what it requires."""
+    is_whole: bool = False
+    """Whether a [project] has all keys that tell what it requires; those left out state that there is nothing."""
 
 
 def read_tree(folder: Path) -> tuple[SourceMetadata, BuildSystem]:
@@ -58,6 +62,12 @@ def read_tree(folder: Path) -> tuple[SourceMetadata, BuildSystem]:
             ) from refused
         raise UnusableMetadata(refused.failure.reason) from refused
     data = _read(folder / "pyproject.toml")
+    try:
+        paths = look_in_tree(folder, build.requires)
+        crates = find_crates(data, build.requires, paths, lambda path: _read(folder / path) or b"")
+    except UnusableCargoLock as error:
+        raise UnusableMetadata(str(error)) from error
+    build = replace(build, crates=crates)
     found = None if data is None else parse_pyproject(data)
     if found is None or found.takes_a_build:
         info = _read(folder / "PKG-INFO")
@@ -88,9 +98,13 @@ def _read(path: Path) -> bytes | None:
     return data
 
 
-def parse_pyproject(data: bytes) -> SourceMetadata | None:
-    """Return what the [project] table states; None where there is none, or where it states no version.
+def parse_pyproject(data: bytes, *, version: Version | None = None) -> SourceMetadata | None:
+    """Return what the [project] table states; None where there is none, or where the version is not known.
 
+    What it states stands, whatever else is dynamic (PEP 621): a version that only the backend
+    knows leaves the dependencies as they are.
+
+    :param version: the sdist's, as its file name has it, which counts where it is dynamic; None for a source tree.
     :raises UnusableMetadata: where it is broken.
     """
     try:
@@ -104,11 +118,13 @@ def parse_pyproject(data: bytes) -> SourceMetadata | None:
         if not isinstance(table, dict):
             raise TypeError("project is not a table")
         dynamic = _texts(table.get("dynamic", []))
-        if "version" in dynamic or "version" not in table:
+        if "version" in table and "version" not in dynamic:
+            version = Version(_text(table["version"]))
+        elif version is None or "version" not in dynamic:
             return None
-        project, version = _name(table.get("name")), str(Version(_text(table["version"])))
+        project, stated = _name(table.get("name")), str(version)
         if _DECIDING & set(dynamic) or _is_poetrys(document, table):
-            return SourceMetadata(project=project, version=version, takes_a_build=True)
+            return SourceMetadata(project=project, version=stated, takes_a_build=True)
         extras = table.get("optional-dependencies", {})
         if not isinstance(extras, dict):
             raise TypeError("project.optional-dependencies is not a table")
@@ -118,10 +134,11 @@ def parse_pyproject(data: bytes) -> SourceMetadata | None:
         python = table.get("requires-python")
         return SourceMetadata(
             project=project,
-            version=version,
+            version=stated,
             requires_dist=tuple(requires),
             provides_extra=tuple(_name(extra) for extra in extras),
             requires_python=None if python is None else _text(python),
+            is_whole=table.keys() >= _DECIDING,
         )
     except (TypeError, InvalidVersion, InvalidRequirement, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__

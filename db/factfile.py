@@ -9,7 +9,8 @@ each ended by a newline:
 2. one line for each project, ascending by (index, project):
    ``{"absent": …, "depsets": […], "files": […], "index": …, "project": …}``.  A depset is
    ``[requires_dist, provides_extra, requires_python, failure]``, with a fifth item
-   ``[requires, backend, backend_path, extractor]`` where a build system is known (sdists);
+   ``[requires, backend, backend_path, extractor]`` where a build system is known (sdists), which
+   has a fifth item where crates are known, ``[name, version, sha256]`` of each, ascending;
    they are sorted by digest.  A file is ``[filename, sha256, live, url, size, upload_time,
    requires_python, yanked, yanked_reason, has_metadata, metadata_sha256, metadata, built]``,
    ascending by name and SHA-256; ``metadata`` is null or ``[position of the depset, SHA-256

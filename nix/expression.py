@@ -199,7 +199,8 @@ def _check(lock: Lock) -> None:
             raise _invalid(f"it lacks the tool {tool}")
     pins = [pin for target in lock.targets for pin in target.pins]
     pins += [pin for closure in lock.build_closures.values() for pin in closure.pins]
-    for artifact in (*lock.tools.values(), *(pin.artifact for pin in pins)):
+    crates = (crate for pin in pins for crate in pin.crates or ())
+    for artifact in (*lock.tools.values(), *(pin.artifact for pin in pins), *crates):
         if isinstance(artifact, LockedCheckout):
             name, sha256 = artifact.url, artifact.nar_sha256
         elif isinstance(artifact, LockedPath) and artifact.sha256 is None:

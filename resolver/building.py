@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from .catalog import ID, RANK, TAKES_A_BUILD, UPLOAD, BuildNeed, Catalog, Page
+from .crates import NO_CARGO_LOCK, RUST_BACKENDS, Crate, read_crates
 from .errors import InputError, NoSolution, shorten
 from .interpreters import NEWEST_PATCHES, a_year_after_release, series
 from .names import NormalizedName
@@ -66,6 +67,8 @@ class Plan:
     """The build closure on the target; None only where the sdist cannot be used."""
     place: Place | None = None
     """Where the backend was asked, where that is not the target's own Python and platform."""
+    crates: tuple[Crate, ...] | None = None
+    """What its Rust parts are built with; None where it has none."""
     is_late: bool = False
     """Nothing of the sdist's time can build it, but something newer can."""
 
@@ -172,6 +175,9 @@ class Builds:
         depset: Any = self._reading.depset(page, row)
         more = _parse(added[5][0], f"the build backend of {page.project} {page.versions[page.files[row][RANK]]}")
         requirements = (*stated, *more)
+        crates = read_crates(depset[5])
+        if crates is None and any(requirement.project in RUST_BACKENDS for requirement in requirements):
+            raise _Unusable(NO_CARGO_LOCK)
         if depset[4] == TAKES_A_BUILD:
             closure = self._close(page, row, requirements, _at(place), chain)
             if closure is None:
@@ -187,7 +193,9 @@ class Builds:
             return None
         elsewhere = place != Place(series(target.python), target.system)
         is_late = self._is_late(page, row, requirements, target, chain)
-        return Plan(metadata=depset, closure=closure, place=place if elsewhere else None, is_late=is_late)
+        return Plan(
+            metadata=depset, closure=closure, place=place if elsewhere else None, crates=crates, is_late=is_late
+        )
 
     def _places(self, page: Page, row: int, own: Place) -> list[Place]:
         """Return where the backend of an sdist was asked: the target's own Python and platform first."""

@@ -15,7 +15,7 @@ __all__ = ["Change", "Difference", "TargetDifference", "compare_locks", "render_
 _Json = Mapping[str, Any]
 
 #: What can differ of a pin, the most telling first.
-_ASPECTS = ("version", "provider", "extras", "artifact", "build")
+_ASPECTS = ("version", "provider", "extras", "artifact", "build", "crates")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Change:
     kind: str
     """``added``, ``removed`` or ``changed``."""
     aspects: tuple[str, ...]
-    """Which of version, provider, extras, artifact and build differ; empty unless changed."""
+    """Which of version, provider, extras, artifact, build and crates differ; empty unless changed."""
     before: Mapping[str, Any] | None
     """Version, provider, extras and artifact; None where it was added."""
     after: Mapping[str, Any] | None
@@ -150,7 +150,7 @@ def _compare_pins(before: Mapping[str, _Json], after: Mapping[str, _Json]) -> li
 
 
 def _shown(pin: _Json) -> dict[str, Any]:
-    return {"extras": [], "build": None} | {aspect: pin[aspect] for aspect in _ASPECTS if aspect in pin}
+    return {"extras": [], "build": None, "crates": None} | {aspect: pin[aspect] for aspect in _ASPECTS if aspect in pin}
 
 
 def render_difference(difference: Difference) -> str:
@@ -186,7 +186,9 @@ def _line(change: Change) -> str:
     if "extras" in change.aspects:
         said.append(f"[{','.join(before['extras'])}] -> [{','.join(after['extras'])}]")
     if not said:
-        what = "another file" if "artifact" in change.aspects else "another build closure"
+        what = "other crates" if change.aspects == ("crates",) else "another build closure"
+        if "artifact" in change.aspects:
+            what = "another file"
         if "artifact" in change.aspects and before["artifact"].get("filename") == after["artifact"].get("filename"):
             what = "the same file from elsewhere"
             if before["artifact"].get("sha256") != after["artifact"].get("sha256"):

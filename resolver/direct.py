@@ -13,6 +13,7 @@ from typing import Any
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
 from .catalog import EXTRACTOR, SDIST, WHEEL, Page
+from .crates import Crate
 from .names import NormalizedName, normalize_project
 
 __all__ = [
@@ -296,6 +297,8 @@ class LocalSource:
     """A sentence where its metadata cannot be had."""
     build_requires: tuple[str, ...] = ("setuptools>=40.8.0",)
     """What its build system requires (PEP 518)."""
+    crates: tuple[Crate, ...] | None = None
+    """What its Rust parts are built with, sorted; None where it has none that show."""
     builds: tuple[LocalBuild, ...] = ()
     """What its build backend said, as far as it was asked for this request."""
 
@@ -312,6 +315,7 @@ class LocalSource:
             self.requires_python,
             self.failure,
             list(self.build_requires),
+            *([] if self.crates is None else [_crate_values(self.crates)]),
         ]
         text = json.dumps(values, separators=(",", ":"), ensure_ascii=True)
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
@@ -322,17 +326,24 @@ class LocalSource:
 Locate = Callable[[Reference, str], tuple[Reference, NormalizedName]]
 
 
+def _crate_values(crates: tuple[Crate, ...]) -> list[list[str]]:
+    return [[crate.name, crate.version, crate.sha256] for crate in crates]
+
+
 def make_local_page(reference: str, source: LocalSource) -> Page:
     """Return the page of a local source: one file, with its metadata."""
     is_wheel = source.filename.endswith(".whl")
     tags = ["-".join(source.filename.removesuffix(".whl").rsplit("-", 3)[1:])] if is_wheel else []
+    build: tuple[Any, ...] = (source.build_requires, None, (), EXTRACTOR)
+    if source.crates is not None:
+        build = (*build, _crate_values(source.crates))
     depset = (
         source.digest.removeprefix("sha256:"),
         source.requires_dist,
         source.provides_extra,
         source.requires_python,
         source.failure,
-        None if is_wheel else (source.build_requires, None, (), EXTRACTOR),
+        None if is_wheel else build,
     )
     return Page(
         index=DIRECT + reference,

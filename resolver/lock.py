@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .crates import Crate, crate_url
+
 __all__ = [
     "LOCK_VERSION",
     "RESOLVER_VERSION",
@@ -23,6 +25,7 @@ __all__ = [
     "Locked",
     "LockedArtifact",
     "LockedCheckout",
+    "LockedCrate",
     "LockedPath",
     "Nixpkgs",
     "Pin",
@@ -48,6 +51,21 @@ class LockedArtifact:
     """64 hexadecimal digits."""
     size: int | None = None
     """Bytes, where the index told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedCrate(LockedArtifact):
+    """Identity of a crate that an sdist's Rust parts are built with; its file name follows from name and version."""
+
+    name: str
+    version: str
+
+    @classmethod
+    def of(cls, crate: Crate, base: str) -> LockedCrate:
+        """Return *crate* with its address below *base*, as :func:`resolver.crates.crate_url` takes it."""
+        filename = f"{crate.name}-{crate.version}.crate"
+        url = crate_url(base, crate)
+        return cls(filename=filename, url=url, sha256=crate.sha256, name=crate.name, version=crate.version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +116,8 @@ class Pin:
     """Normalised project -> the requirements (PEP 508, markers removed) that hold on this target."""
     build: str | None = None
     """Digest of the build closure; sdists only."""
+    crates: tuple[LockedCrate, ...] | None = None
+    """What its Rust parts are built with, sorted by name and version; None where it has none."""
     built_on: str | None = None
     """Where its build backend was asked, ``Python 3.11 on x86_64-linux``, where that is not the target itself."""
     passed_over: str | None = None
@@ -206,6 +226,11 @@ def _pin_to_json(pin: Pin) -> dict[str, Any]:
         value["extras"] = list(pin.extras)
     if pin.build is not None:
         value["build"] = pin.build
+    if pin.crates is not None:
+        value["crates"] = [
+            {"name": crate.name, "version": crate.version, "url": crate.url, "sha256": crate.sha256}
+            for crate in pin.crates
+        ]
     if pin.built_on is not None:
         value["built-on"] = pin.built_on
     if pin.direct is not None:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from packaging.version import Version
 
+from .crates import Crate, check_crate
 from .direct import InvalidReference, parse_reference
 from .errors import DataError
 from .lock import (
@@ -21,6 +22,7 @@ from .lock import (
     Locked,
     LockedArtifact,
     LockedCheckout,
+    LockedCrate,
     LockedPath,
     LockTarget,
     Nixpkgs,
@@ -265,7 +267,7 @@ class _Reader:
             value,
             where,
             "name version provider artifact dependencies",
-            "extras build built-on passed-over fallback direct",
+            "extras build crates built-on passed-over fallback direct",
         )
         name = read_project(given["name"], f"{where}.name")
         version = read_version(given["version"], f"{where}.version")
@@ -294,6 +296,8 @@ class _Reader:
             raise Invalid(f"{where}.build", "a wheel takes no build closure")
         if provider == "wheel" and built_on is not None:
             raise Invalid(f"{where}.built-on", "a wheel is not built")
+        if provider == "wheel" and "crates" in given:
+            raise Invalid(f"{where}.crates", "a wheel is not built")
         return Pin(
             name=name,
             version=version,
@@ -302,11 +306,28 @@ class _Reader:
             artifact=artifact,
             dependencies=read_edges(given["dependencies"], f"{where}.dependencies"),
             build=build,
+            crates=self.crates(given["crates"], f"{where}.crates") if "crates" in given else None,
             built_on=None if built_on is None else read_text(built_on, f"{where}.built-on"),
             direct=direct,
             passed_over=None if passed_over is None else read_text(passed_over, f"{where}.passed-over"),
             fallback=None if fallback is None else read_text(fallback, f"{where}.fallback"),
         )
+
+    def crates(self, value: object, where: str) -> tuple[LockedCrate, ...]:
+        crates = tuple(read_list(value, where, self.crate))
+        if any((a.name, a.version) >= (b.name, b.version) for a, b in pairwise(crates)):
+            raise Invalid(where, "they must be sorted by name and version and stand once each")
+        return crates
+
+    def crate(self, value: object, where: str) -> LockedCrate:
+        given = self.keys(value, where, "name version url sha256")
+        name, version, sha256 = (read_text(given[key], f"{where}.{key}") for key in ("name", "version", "sha256"))
+        try:
+            check_crate(Crate(name=name, version=version, sha256=sha256))
+        except ValueError as error:
+            raise Invalid(where, str(error)) from None
+        url = read_url(given["url"], f"{where}.url")
+        return LockedCrate(filename=f"{name}-{version}.crate", url=url, sha256=sha256, name=name, version=version)
 
     def locked(self, value: object, where: str, direct: str | None) -> Locked:
         """Return an artifact of any type; only a direct reference has another type than ``url``."""

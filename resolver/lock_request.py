@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from .crates import parse_crates_url
 from .errors import InputError
 from .interpreters import split_python
 from .names import normalize_project
@@ -49,6 +50,7 @@ def request_to_json(request: Request) -> dict[str, Any]:
         "as-of": {name: render_time(moment) for name, moment in sorted(request.as_of.items())},
         "build-providers": {name: list(order) for name, order in sorted(request.build_providers.items())},
         "build-as-of": {name: render_time(moment) for name, moment in sorted(request.build_as_of.items())},
+        "crates-url": request.crates_url,
         "overrides": sorted(str(override) for override in request.overrides),
         "excludes": sorted(request.excludes),
         "require-hashes": request.require_hashes,
@@ -79,6 +81,7 @@ def request_from_json(value: Mapping[str, Any]) -> Request:
             as_of=_moments(value["as-of"]),
             build_as_of=_moments(value["build-as-of"]),
             build_providers={name: _words(order) for name, order in value["build-providers"].items()},
+            crates_url=_crates_url(_word(value["crates-url"])),
             overrides=tuple(parse_override(text, "mach.lock") for text in _words(value["overrides"])),
             excludes=tuple(normalize_project(name) for name in _words(value["excludes"])),
             require_hashes=value["require-hashes"],
@@ -90,6 +93,10 @@ def request_from_json(value: Mapping[str, Any]) -> Request:
             context=[f"{type(error).__name__}: {error}"],
             hint="lock again with `mach lock -r FILE`",
         ) from error
+
+
+def _crates_url(text: str) -> str:
+    return parse_crates_url(text) if text else ""
 
 
 def _moments(value: Any) -> dict[str, int]:

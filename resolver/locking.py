@@ -19,6 +19,7 @@ from .lock import (
     Locked,
     LockedArtifact,
     LockedCheckout,
+    LockedCrate,
     LockedPath,
     LockTarget,
     Nixpkgs,
@@ -184,6 +185,7 @@ class _Run:
     ) -> Pin:
         given = None if hashes is None else hashes.get(pin.project, frozenset())
         direct = pin.page.index.removeprefix(DIRECT) if is_direct(pin.page.index) else None
+        crates = None if pin.plan is None else pin.plan.crates
         return Pin(
             name=pin.project,
             version=pin.version,
@@ -192,6 +194,7 @@ class _Run:
             artifact=self.artifact(pin, given) if direct is None else self.direct_artifact(pin, direct, given),
             dependencies=pin.dependencies,
             build=build,
+            crates=None if crates is None else tuple(LockedCrate.of(c, self.request.crates_url) for c in crates),
             built_on=None if pin.plan is None or pin.plan.place is None else str(pin.plan.place),
             direct=direct,
             passed_over=pin.passed_over,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 
-from .lock import Lock, Locked, LockedArtifact, LockedCheckout, LockedPath, Nixpkgs
+from .lock import Lock, Locked, LockedArtifact, LockedCheckout, LockedCrate, LockedPath, Nixpkgs
 
 __all__ = ["Origin", "Source", "folders_of", "sources_of"]
 
-Origin = Locked | Nixpkgs
+Origin = Locked | LockedCrate | Nixpkgs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,6 +158,11 @@ def asking_options(function: F) -> F:
         ),
         keyring_option(),
         click.option(
+            "--crates-url",
+            metavar="URL",
+            help="Where the crates of Rust sdists are: the `dl` of a registry.  [default: the public one]",
+        ),
+        click.option(
             "--nixpkgs",
             "nixpkgs_source",
             metavar="REV|FILE",
@@ -224,6 +229,7 @@ class Asking:
                 index_url=values.pop("index_url"),
                 extra_index_urls=values.pop("extra_index_urls"),
                 keyring_provider=values.pop("keyring_provider"),
+                crates_url=values.pop("crates_url"),
                 extras=values.pop("extras"),
                 all_extras=values.pop("all_extras"),
                 groups=values.pop("groups"),

@@ -33,6 +33,12 @@ from .options import catalog_options, keyring_option, output_options
     "--extra-index-url", "extra_index_urls", multiple=True, metavar="URL", help="An index that goes before it."
 )
 @keyring_option(environment=True)
+@click.option(
+    "--crates-url",
+    metavar="URL",
+    envvar="MACH_CRATES_URL",
+    help="Where the crates of Rust sdists are: the `dl` of a registry.  [default: the public one]",
+)
 @catalog_options(fetching=False, configured=False)
 @output_options()
 def serve(
@@ -42,6 +48,7 @@ def serve(
     index_url: str | None,
     extra_index_urls: tuple[str, ...],
     keyring_provider: str | None,
+    crates_url: str | None,
     db: str | None,
 ) -> None:
     """Answer POST /resolve: a requirements.txt in, a lock or a Nix expression out."""
@@ -56,6 +63,7 @@ def serve(
         index_url=index_url,
         extra_index_urls=extra_index_urls,
         keyring_provider=keyring_provider,
+        crates_url=crates_url,
     )
     app = make_app(settings)
     with listen(host, port) as listener:

@@ -50,6 +50,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
         index_url=settings.index_url,
         extra_index_urls=settings.extra_index_urls or None,
         keyring_provider=settings.keyring_provider,
+        crates_url=settings.crates_url,
     )
     app = FastAPI(title="mach", version=__version__, docs_url=None, redoc_url=None)
 

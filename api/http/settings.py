@@ -20,6 +20,8 @@ class ServiceSettings(BaseModel):
     extra_index_urls: tuple[str, ...] = ()
     keyring_provider: str | None = None
     """How the operator's keyring is asked; None for what pip's configuration says."""
+    crates_url: str | None = None
+    """Where crates are; None for the public registry."""
     largest_body: int = Field(default=1_000_000, gt=0)
     """Bytes of a request's body."""
     most_requirements: int = Field(default=2_000, gt=0)

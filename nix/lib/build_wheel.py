@@ -56,6 +56,8 @@ class Output:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
         # where there is no sandbox, /etc/pip.conf is there to be read
         environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        # maturin would fetch Rust where it finds none
+        environ |= {"MATURIN_NO_INSTALL_RUST": "1"}
         process = subprocess.Popen(
             command,
             cwd=cwd,

@@ -6,7 +6,7 @@ let
   environment = buildEnvironments.${pin.build or ""} or (throw "mach: the lock has no build closure ${builtins.toJSON (pin.build or null)} for ${pin.name} ${pin.version}");
   fixes = fixesFor pin;
   # Of a Rust project: what its Cargo.lock names. Its build reaches no registry.
-  crates = map (crate: { inherit (crate) name version sha256; path = fetch (crateArtifact crate); }) (pin.crates or [ ]);
+  crates = if pin ? crates then map (crate: { inherit (crate) name version sha256; path = fetch (crateArtifact crate); }) pin.crates else null;
   # The driver reads pyproject.toml, for which Python has a parser since 3.11; the hooks themselves
   # always run in the build environment.
   driver = if builtins.compareVersions python.pythonVersion "3.11" < 0 then pkgs.python3 else python.pythonOnBuildForHost or python;
@@ -26,7 +26,7 @@ project.make {
     interpreter = "${environment}/bin/${python.executable}";
   };
   # Compilers are stdenv's; Python's own build tools come from the build closure alone.
-  tools = [ pkgs.pkg-config ] ++ pkgs.lib.optionals (crates != [ ]) [ pkgs.cargo pkgs.rustc ] ++ fixes.tools;
+  tools = [ pkgs.pkg-config ] ++ pkgs.lib.optionals (pin ? crates) [ pkgs.cargo pkgs.rustc ] ++ fixes.tools;
   extra = fixes.settings // {
     buildInputs = fixes.libraries;
     # A name without the build's random folder, for compilers that write paths down.

@@ -180,7 +180,7 @@ def main() -> int:
     info = json.loads(Path(sys.argv[1]).read_text())
     try:
         unpack(info, Path(sys.argv[2]))
-        if info.get("crates"):
+        if info.get("crates") is not None:
             vendor(info["crates"], Path(sys.argv[2]).with_name("cargo"))
     except (Refused, tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
         print(f"mach: cannot unpack {info['filename']!r}: {printable(str(error))}", file=sys.stderr)

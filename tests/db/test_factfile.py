@@ -66,6 +66,18 @@ def test_the_form_in_the_documentation_is_the_one_that_is_read(catalog: CatalogH
     assert [(*row[:4], bytes(row[4])) for row in rows] == [(*PLACE, digest)]
 
 
+def test_crates_survive_the_way_through_a_file(catalog: CatalogHandle, tmp_path: Path):
+    crates = [["leaf", "0.1.0", "a" * 64], ["leaf", "0.2.0", "a" * 64]]
+    told = saying(depset=[*DEPSET, [*BUILD, crates]], link=[0, None])
+    (tmp_path / "file").write_bytes(packed(HEADER, told))
+    assert import_file(catalog, tmp_path / "file").learned == 1
+    [depset] = catalog.reader().pages(INDEX, [ALPHA])[ALPHA].depsets
+    assert depset[5][4] == crates
+    export_facts(catalog, tmp_path / "again", pages=[], metadata=[(INDEX, ALPHA, SDIST)], builds=[])
+    lines = gzip.decompress((tmp_path / "again").read_bytes()).splitlines()
+    assert json.loads(lines[1])["depsets"] == told["depsets"]
+
+
 def test_the_form_of_version_1_is_still_read(catalog: CatalogHandle, tmp_path: Path):
     old = project(depsets=[DEPSET], files=[[*FILE[:11], [0, None]]])
     (tmp_path / "file").write_bytes(packed({**HEADER, "version": 1}, old))
@@ -138,6 +150,20 @@ HOSTILE = [
     packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, None])),
     packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, BUILD, BUILD])),
     packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, BUILD[:3]])),
+    *(
+        packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, [*BUILD, *items]]))
+        for items in (
+            [None],
+            [[], []],
+            [["leaf"]],
+            [[["leaf", "0.1.0"]]],
+            [[["leaf", "0.1.0", None]]],
+            [[["leaf", "0.1.0", "a" * 63]]],
+            [[["a/b", "0.1.0", "a" * 64]]],
+            [[["leaf", "0.1", "a" * 64]]],
+            [[["leaf", "0.1.0", "a" * 64]] * 2],
+        )
+    ),
     packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, ["setuptools", None, [], 1]])),
     packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, [["setuptools\0"], None, [], 1]])),
     packed(HEADER, saying([*PLACE, 0], depset=[*DEPSET, [[], 1, [], 1]])),

@@ -43,9 +43,10 @@ class MemoryCatalog:
     A description is a list of Requires-Dist lines, or a mapping with ``requires``, ``extras``,
     ``python``, ``yanked``, ``sdist``, ``wheel`` (booleans), ``tags``, ``upload``, ``failure``,
     ``known`` (False: the metadata is unknown), and for an sdist ``build`` (what its build system
-    requires, ``["setuptools"]``) and ``builds`` (rows of :attr:`Page.builds` without the first
-    column, with a dependency set at the end; by default its backend said on several Pythons that it
-    requires no more, in a closure of the setuptools that is here unless told otherwise).
+    requires, ``["setuptools"]``), ``crates`` (name, version, sha256) and ``builds`` (rows of
+    :attr:`Page.builds` without the first column, with a dependency set at the end; by default its
+    backend said on several Pythons that it requires no more, in a closure of the setuptools that is
+    here unless told otherwise).
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class MemoryCatalog:
                 pythons.append(python)
             told = [list(data.get("requires", [])), list(data.get("extras", [])), None, data.get("failure")]
             system = [data.get("build", ["setuptools"]), None, [], EXTRACTOR]
+            system += [data["crates"]] if "crates" in data else []
             places = {WHEEL: place_of([*told, None]), SDIST: place_of([*told, system])}
             kinds = []
             if data.get("wheel", True):
