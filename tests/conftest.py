@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.index import fake_index
 from tests.support.nix import missing_tools, nix_store
 from tests.support.world import world
 
 __all__ = ["fake_index", "nix_store", "world"]
+
+# how long generating an example takes is a matter of what else the machine does
+settings.register_profile("mach", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mach")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
