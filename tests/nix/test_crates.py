@@ -14,23 +14,10 @@ from nix.expression import render_directory
 from nix.lib import unpack_sdist
 from resolver.lock import render_lock
 from tests.nix.locks import lock_of, publish
-from tests.support.archives import tar_gz
 from tests.support.dists import Dist, make_sdist
 from tests.support.nix import NixStore
+from tests.support.rust import MANIFEST, cargo_lock, make_crate
 from tests.support.sources import IN_TREE_BACKEND
-
-MANIFEST = '[package]\nname = "{name}"\nversion = "{version}"\nedition = "2021"\n'
-
-
-def crate(name: str = "leaf", version: str = "0.1.0", *, folder: str | None = None, more: str = "") -> Dist:
-    """Return a crate as a registry has it."""
-    top = folder or f"{name}-{version}"
-    members = {
-        f"{top}/Cargo.toml": MANIFEST.format(name=name, version=version).encode() + more.encode(),
-        f"{top}/src/lib.rs": b"pub fn answer() -> i32 { 42 }\n",
-    }
-    content = tar_gz(members, {}, {})
-    return Dist(filename=f"{name}-{version}.crate", project=name, version=version, content=content, metadata=None)
 
 
 def vendored(folder: Path, *crates: Dist) -> Path:
@@ -46,7 +33,7 @@ def vendored(folder: Path, *crates: Dist) -> Path:
 
 @pytest.mark.skipif(shutil.which("cargo") is None, reason="no cargo")
 def test_cargo_builds_from_the_crates_of_the_lock_alone(tmp_path: Path) -> None:
-    leaf = crate()
+    leaf = make_crate()
     home = vendored(tmp_path, leaf)
     project = tmp_path / "project"
     (project / "src").mkdir(parents=True)
@@ -54,12 +41,7 @@ def test_cargo_builds_from_the_crates_of_the_lock_alone(tmp_path: Path) -> None:
         MANIFEST.format(name="root", version="1.0.0") + '\n[dependencies]\nleaf = "0.1"\n'
     )
     (project / "src/main.rs").write_text('fn main() { println!("{}", leaf::answer()); }\n')
-    source = "registry+https://github.com/rust-lang/crates.io-index"  # how every Cargo.lock names it
-    locked = (
-        "version = 3\n\n"
-        f'[[package]]\nname = "leaf"\nversion = "0.1.0"\nsource = "{source}"\nchecksum = "{leaf.sha256}"\n\n'
-        '[[package]]\nname = "root"\nversion = "1.0.0"\ndependencies = [\n "leaf",\n]\n'
-    )
+    locked = cargo_lock([leaf])
     (project / "Cargo.lock").write_text(locked)
     run = ["cargo", "run", "--quiet", "--locked"]
     environ = {**os.environ, "CARGO_HOME": str(home)}
@@ -75,10 +57,10 @@ def test_cargo_builds_from_the_crates_of_the_lock_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("crates", "reason"),
     [
-        ([crate(), crate()], "the crate 'leaf-0.1.0' has no plain name, or is there twice"),
-        ([crate("../leaf")], "has no plain name"),
-        ([crate("leaf", "x")], "has no plain name"),
-        ([crate(folder="other-0.1.0")], "the crate 'leaf-0.1.0': at its top there is not exactly one folder"),
+        ([make_crate(), make_crate()], "the crate 'leaf-0.1.0' has no plain name, or is there twice"),
+        ([make_crate("../leaf")], "has no plain name"),
+        ([make_crate("leaf", "x")], "has no plain name"),
+        ([make_crate(folder="other-0.1.0")], "the crate 'leaf-0.1.0': at its top there is not exactly one folder"),
         ([Dist(filename="x", project="leaf", version="1.0", content=b"no tar", metadata=None)], "the crate 'leaf-1.0'"),
     ],
 )
@@ -102,7 +84,7 @@ def test_crates_of_a_pin_reach_its_build(nix_store: NixStore, tmp_path: Path) ->
     table = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["_backend"]\n'
     files = {"_backend/backend.py": looking, "_backend/METADATA": metadata}
     lock = lock_of(nix_store, make_sdist("seen", "1.0", backend=None, pyproject=table, files=files), build_with=[])
-    leaf = crate()
+    leaf = make_crate()
     told = {"name": "leaf", "version": "0.1.0", "sha256": leaf.sha256, "url": publish(nix_store, leaf).url}
     document = json.loads(render_lock(lock))
     document["targets"][0]["pins"][0]["crates"] = [told]
