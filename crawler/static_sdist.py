@@ -18,7 +18,7 @@ from .cargo_lock import LARGEST_CARGO_LOCK, UnusableCargoLock
 from .core_metadata import UnusableMetadata, parse_core_metadata
 from .hook_failures import FailureClass, Refused
 from .rust_source import find_crates
-from .source_tree import parse_pyproject, to_build_system
+from .source_tree import SourceMetadata, parse_pyproject, to_build_system
 
 __all__ = ["NOTHING", "StaticSdist", "read_static_sdist"]
 
@@ -112,7 +112,7 @@ def _from_pkg_info(
 
 def _from_pyproject(found: SdistFiles, build: BuildSystem, project: NormalizedName, version: Version) -> StaticSdist:
     try:
-        stated = None if found.pyproject is None else parse_pyproject(found.pyproject)
+        stated = None if found.pyproject is None else parse_pyproject(found.pyproject, version=version)
     except UnusableMetadata as error:
         return StaticSdist(build=build, source="pyproject", failure=str(error))
     if stated is None:
@@ -123,7 +123,7 @@ def _from_pyproject(found: SdistFiles, build: BuildSystem, project: NormalizedNa
         return StaticSdist(
             build=build, source="pyproject", failure=f"its pyproject.toml is that of version {stated.version!r}"
         )
-    if stated.takes_a_build:
+    if stated.takes_a_build or (found.has_setup_script and _may_be_completed(stated, build)):
         return StaticSdist(build=build, source="pkg-info", failure=TAKES_A_BUILD)
     return StaticSdist(
         build=build,
@@ -132,3 +132,12 @@ def _from_pyproject(found: SdistFiles, build: BuildSystem, project: NormalizedNa
         provides_extra=stated.provides_extra,
         requires_python=stated.requires_python,
     )
+
+
+def _may_be_completed(stated: SourceMetadata, build: BuildSystem) -> bool:
+    """Return whether a build may take from setup.py what [project] leaves out.
+
+    setuptools before 69 does, with a warning, though by PEP 621 there is nothing then. It runs
+    setup.py in any case: its backend is asked what it requires.
+    """
+    return not stated.is_whole and (build.backend is None or build.backend.startswith("setuptools."))

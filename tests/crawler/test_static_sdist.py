@@ -60,8 +60,8 @@ def test_hatchling_with_a_version_from_its_history():
     text = table(["hatchling", "hatch-vcs"], "hatchling.build")
     text += '[project]\nname = "demo"\ndynamic = ["version"]\ndependencies = ["six"]\n'
     build = BuildSystem(requires=("hatchling", "hatch-vcs"), backend="hatchling.build")
-    assert tell({"pyproject.toml": text}) == StaticSdist(build=build, source="pkg-info", failure=TAKES_A_BUILD)
-    # its sdists have a static PKG-INFO: the version is known by then
+    # the version is that of the sdist's name, and what [project] states besides is static
+    assert tell({"pyproject.toml": text}) == StaticSdist(build=build, source="pyproject", requires_dist=("six",))
     told = tell({"pyproject.toml": text, "PKG-INFO": STATIC})
     assert told == StaticSdist(build=build, source="pkg-info", requires_dist=("from-pkg-info",))
 
@@ -121,10 +121,47 @@ def test_pkg_info_goes_before_pyproject_where_it_is_static(info: str, source: st
     assert (told.source, told.requires_dist, told.failure) == (source, requires, None)
 
 
-@pytest.mark.parametrize("key", ["dependencies", "optional-dependencies", "requires-python", "version"])
-def test_a_dynamic_project_takes_a_build(key: str):
-    lines = ['[project]\nname = "demo"', f'dynamic = ["{key}"]', *(['version = "1.0"'] if key != "version" else [])]
-    assert tell({"pyproject.toml": FLIT + "\n".join(lines)}).failure == TAKES_A_BUILD
+@pytest.mark.parametrize("version", ['version = "1.0"', ""], ids=["version", "version-missing"])
+@pytest.mark.parametrize("key", ["dependencies", "optional-dependencies", "requires-python"])
+def test_a_dynamic_project_takes_a_build(key: str, version: str):
+    dynamic = f'"{key}"' if version else f'"version", "{key}"'
+    text = f'[project]\nname = "demo"\ndynamic = [{dynamic}]\n{version}\n'
+    assert tell({"pyproject.toml": FLIT + text}).failure == TAKES_A_BUILD
+
+
+def test_a_version_that_is_neither_stated_nor_dynamic_takes_a_build():
+    assert (
+        tell({"pyproject.toml": FLIT + '[project]\nname = "demo"\ndependencies = ["six"]\n'}).failure == TAKES_A_BUILD
+    )
+
+
+def test_a_dynamic_version_of_another_project_is_refused():
+    told = tell({"pyproject.toml": FLIT + '[project]\nname = "other"\ndynamic = ["version"]\n'})
+    assert told.failure == "its pyproject.toml is that of 'other'"
+
+
+COMPLETE = PROJECT + EXTRAS
+
+
+@pytest.mark.parametrize("backend", ["", 'build-backend = "setuptools.build_meta"\n'], ids=["legacy", "named"])
+@pytest.mark.parametrize(
+    ("project", "static"),
+    [
+        (COMPLETE, True),
+        (COMPLETE.replace('dependencies = ["six>=1"]', ""), False),
+        (PROJECT, False),
+        (COMPLETE.replace('requires-python = ">=3.8"', ""), False),
+    ],
+    ids=["whole", "dependencies", "extras", "python"],
+)
+def test_what_a_project_leaves_out_may_be_in_its_setup_py(backend: str, project: str, static: bool):
+    """As setuptools before 69 has it."""
+    text = f'[build-system]\nrequires = ["setuptools"]\n{backend}{project}'
+    told = tell({"pyproject.toml": text, "setup.py": "setup(install_requires=['more'])"})
+    assert told.failure == (None if static else TAKES_A_BUILD)
+    # without a setup.py, and for other backends, what is left out is not there
+    assert tell({"pyproject.toml": text}).failure is None
+    assert tell({"pyproject.toml": FLIT + project, "setup.py": "raise SystemExit"}).failure is None
 
 
 def test_a_dynamic_description_does_not():
