@@ -64,7 +64,7 @@ def read_tree(folder: Path) -> tuple[SourceMetadata, BuildSystem]:
     data = _read(folder / "pyproject.toml")
     try:
         paths = look_in_tree(folder, build.requires)
-        crates = find_crates(data, build.requires, paths, lambda path: _read(folder / path) or b"")
+        crates = find_crates(data, build.requires, paths, lambda path: _read_lock(folder / path))
     except UnusableCargoLock as error:
         raise UnusableMetadata(str(error)) from error
     build = replace(build, crates=crates)
@@ -95,6 +95,13 @@ def _read(path: Path) -> bytes | None:
         data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
         raise UnusableMetadata(f"its {path.name} is larger than {_LARGEST} bytes")
+    return data
+
+
+def _read_lock(path: Path) -> bytes:
+    data = _read(path)
+    if data is None:
+        raise UnusableMetadata(f"its {path.name} went while it was read")
     return data
 
 

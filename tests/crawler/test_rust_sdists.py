@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from crawler import archives, cargo_lock
 from crawler.cargo_lock import UnusableCargoLock, parse_cargo_lock
+from crawler.core_metadata import UnusableMetadata
+from crawler.source_tree import read_tree
 from crawler.static_sdist import StaticSdist
 from resolver.crates import Crate
 from tests.crawler.test_static_sdist import STATIC, tell
@@ -18,6 +22,7 @@ SETUPTOOLS = (
     '[build-system]\nrequires = ["setuptools", "Setuptools_Rust>=1"]\nbuild-backend = "setuptools.build_meta"\n'
 )
 PLAIN = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+PROJECT = '[project]\nname = "demo"\nversion = "1.0"\n'
 NONE = "it is built with Rust and has no Cargo.lock"
 
 
@@ -187,3 +192,50 @@ def test_the_number_of_packages_is_limited():
     text = "".join(locked(f"x{number}", "1.0.0", source=None) for number in range(5_001))
     with pytest.raises(UnusableCargoLock, match="more than 5000 packages"):
         parse_cargo_lock(text.encode())
+
+
+# ---- source trees
+
+
+def tree(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "place"),
+    [
+        (MATURIN, "Cargo.lock"),
+        (SETUPTOOLS, "src/_x/Cargo.lock"),
+        (PLAIN, "src/rust/Cargo.lock"),
+        (PLAIN, "src/Cargo.lock"),
+        (PLAIN, "Cargo.lock"),
+    ],
+)
+def test_a_source_tree_has_its_crates_too(pyproject: str, place: str, tmp_path: Path):
+    files = {"pyproject.toml": pyproject + PROJECT, place: lock(A), "target/package/Cargo.lock": lock(B)}
+    files |= {".venv/Cargo.lock": lock(B), "src/rust/Cargo.toml": ""}
+    if pyproject == SETUPTOOLS:
+        del files["src/rust/Cargo.toml"]
+    elif pyproject == MATURIN:
+        files["Cargo.toml"] = ""
+        del files["src/rust/Cargo.toml"]
+    _, build = read_tree(tree(tmp_path, files))
+    assert build.crates == (A,)
+
+
+def test_a_source_tree_that_cannot_be_locked_is_refused(tmp_path: Path):
+    folder = tree(tmp_path / "tree", {"pyproject.toml": MATURIN + PROJECT, "Cargo.toml": ""})
+    with pytest.raises(UnusableMetadata, match=NONE):
+        read_tree(folder)
+    # a link is no Cargo.lock of its own
+    (tmp_path / "Cargo.lock").write_text(lock(A))
+    (folder / "Cargo.lock").symlink_to(tmp_path / "Cargo.lock")
+    with pytest.raises(UnusableMetadata, match=NONE):
+        read_tree(folder)
+    (folder / "Cargo.lock").unlink()
+    (folder / "Cargo.lock").write_text(locked("x", "1.0.0", source="git+https://x.example"))
+    with pytest.raises(UnusableMetadata, match="takes x from a git repository"):
+        read_tree(folder)
