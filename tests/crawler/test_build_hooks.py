@@ -212,6 +212,7 @@ def test_nothing_of_this_machine_is_seen(nothing: BuildEnvironment, monkeypatch:
     seen = json.loads(answer.requires[0])
     ours = {"HOME", "LANG", "LC_ALL", "PATH", "PWD", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "PYTHONNOUSERSITE"}
     hooks = {
+        "MATURIN_NO_INSTALL_RUST",
         "SOURCE_DATE_EPOCH",
         "TMPDIR",
         "TZ",
