@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from resolver.errors import printable, shorten
 
-__all__ = ["FailureClass", "HookFailure", "Refused", "last_lines", "tell_failure"]
+__all__ = ["FailureClass", "HookFailure", "Refused", "last_lines", "tell_failure", "telling_line"]
 
 _LINES = 8
 _LONGEST_LINE = 300
@@ -105,3 +105,11 @@ def tell_failure(output: bytes) -> FailureClass | None:
     text = output[-16_384:].decode(errors="replace")
     found = [(match.start(), kind) for kind, sign in _SIGNS for match in sign.finditer(text)]
     return max(found)[1] if found else None
+
+
+def telling_line(failure: HookFailure) -> str | None:
+    """Return the last line of a failure's detail that names its class, else the last one; None where it has none."""
+    signs = [sign for kind, sign in _SIGNS if kind is failure.kind]
+    named = [line for line in failure.detail if any(sign.search(line) for sign in signs)]
+    lines = named or failure.detail
+    return lines[-1].strip() if lines else None
