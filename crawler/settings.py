@@ -10,13 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from resolver.crates import parse_crates_url
 from resolver.errors import InputError
 
 from .credentials import KEYRING_PROVIDERS, find_netrc
 from .urls import Credentials, redact_url, split_index
 
-__all__ = ["IndexSettings", "configured_indexes", "default_crates_url", "default_index", "read_index_settings"]
+__all__ = ["IndexSettings", "configured_indexes", "default_index", "read_index_settings"]
 
 _SECTIONS = ("global", "install")
 _NOT_HONOURED = {
@@ -46,7 +45,7 @@ class IndexSettings:
     timeout: float = _DEFAULT_TIMEOUT
     """Seconds without an answer before a request counts as failed."""
     crates: str = ""
-    """Where crates are, as :func:`resolver.crates.crate_url` takes it."""
+    """Where crates are, as :func:`resolver.crates.crate_url` takes it; empty for the public registry."""
     left_out: tuple[str, ...] = ()
     """One line for each thing in the configuration that is not honoured, to be said at verbose level."""
 
@@ -168,13 +167,10 @@ def default_index() -> str:
     return PYPI_SIMPLE_ENDPOINT
 
 
-def default_crates_url() -> str:
-    """Return where the public registry has crates, as the installed packageurl knows it (8 ms)."""
-    from packageurl.contrib.purl2url import get_download_url
+def _crates(text: str) -> str:
+    from resolver.crates import parse_crates_url
 
-    url = str(get_download_url("pkg:cargo/NAME@VERSION"))  # type: ignore[no-untyped-call]  # it has no types
-    template = url.replace("NAME", "{crate}").replace("VERSION", "{version}")
-    return parse_crates_url(template.removesuffix("/{crate}/{version}/download"))
+    return parse_crates_url(text)
 
 
 def read_index_settings(
@@ -247,7 +243,7 @@ def read_index_settings(
         cert=cert or environ.get("SSL_CERT_FILE") or None,
         proxy=options.get("proxy") or None,
         timeout=_read_timeout(options),
-        crates=default_crates_url() if crates_url is None else parse_crates_url(crates_url),
+        crates="" if crates_url is None else _crates(crates_url),
         left_out=tuple(left_out),
     )
 

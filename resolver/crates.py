@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ __all__ = [
     "check_crate",
     "check_crates",
     "crate_url",
+    "default_crates_url",
     "parse_crates_url",
     "read_crates",
 ]
@@ -92,6 +94,16 @@ def crate_url(base: str, crate: Crate) -> str:
         "sha256-checksum": crate.sha256,
     }
     return _MARKER.sub(lambda match: values[match[1]], base)
+
+
+@cache
+def default_crates_url() -> str:
+    """Return where the public registry has crates, as the installed packageurl knows it (its import takes 8 ms)."""
+    from packageurl.contrib.purl2url import get_download_url
+
+    url = str(get_download_url("pkg:cargo/NAME@VERSION"))  # type: ignore[no-untyped-call]  # it has no types
+    template = url.replace("NAME", "{crate}").replace("VERSION", "{version}")
+    return parse_crates_url(template.removesuffix("/{crate}/{version}/download"))
 
 
 def _prefix(name: str) -> str:

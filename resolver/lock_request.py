@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from .crates import parse_crates_url
 from .errors import InputError
 from .interpreters import split_python
 from .names import normalize_project
@@ -96,6 +95,8 @@ def request_from_json(value: Mapping[str, Any]) -> Request:
 
 
 def _crates_url(text: str) -> str:
+    from .crates import parse_crates_url
+
     return parse_crates_url(text) if text else ""
 
 

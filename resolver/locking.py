@@ -38,6 +38,7 @@ from .target import Target, make_target, required_glibc
 
 if TYPE_CHECKING:
     from .building import Builder, Builds, Plan
+    from .crates import Crate
     from .fixes import Attempt
 
 __all__ = ["Locking", "make_lock"]
@@ -180,6 +181,13 @@ class _Run:
             subdirectory=checkout.subdirectory,
         )
 
+    def locked_crates(self, crates: Iterable[Crate]) -> tuple[LockedCrate, ...]:
+        """Return *crates* with their addresses in the registry of the request."""
+        from .crates import default_crates_url
+
+        base = self.request.crates_url or default_crates_url()
+        return tuple(LockedCrate.of(crate, base) for crate in crates)
+
     def pin(
         self, pin: ResolvedPin, *, build: str | None = None, hashes: Mapping[str, frozenset[str]] | None = None
     ) -> Pin:
@@ -194,7 +202,7 @@ class _Run:
             artifact=self.artifact(pin, given) if direct is None else self.direct_artifact(pin, direct, given),
             dependencies=pin.dependencies,
             build=build,
-            crates=None if crates is None else tuple(LockedCrate.of(c, self.request.crates_url) for c in crates),
+            crates=None if crates is None else self.locked_crates(crates),
             built_on=None if pin.plan is None or pin.plan.place is None else str(pin.plan.place),
             direct=direct,
             passed_over=pin.passed_over,

@@ -176,7 +176,7 @@ class Request:
     build_providers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Allowed providers of what sdists are built in: ``_default`` and projects of their own; wheels where empty."""
     crates_url: str = ""
-    """Where crates of Rust sdists are, as :func:`resolver.crates.crate_url` takes it."""
+    """Where crates of Rust sdists are, as :func:`resolver.crates.crate_url` takes it; empty for the public registry."""
     overrides: tuple[Override, ...] = ()
     excludes: tuple[NormalizedName, ...] = ()
     """Projects that are left out wherever a release asks for them, sorted."""
