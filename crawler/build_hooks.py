@@ -20,7 +20,7 @@ from resolver.errors import printable, shorten
 
 from .build_environment import BuildEnvironment
 from .build_system import BuildSystem, read_build_system
-from .hook_failures import FailureClass, HookFailure, Refused, last_lines, tell_failure
+from .hook_failures import FailureClass, HookFailure, Refused, find_cause, last_lines, tell_failure
 from .interpreters import Interpreter
 from .sandbox import Ending, require_sandbox, run_sandboxed
 from .sandbox_limits import Limits
@@ -267,7 +267,7 @@ def _failure(reply: Mapping[str, Any], output: bytes, system: BuildSystem, limit
     if kind not in _TOLD or not isinstance(reason, str | None) or not isinstance(lines, list):
         raise _False("its backend sent something else in place of its result")
     kind = FailureClass(kind)
-    detail = last_lines(output)
+    said = output
     if kind is FailureClass.BACKEND_FAILED:
         code = reply.get("code")
         told = _SIGNALS.get(code) if isinstance(code, int) else None
@@ -277,5 +277,10 @@ def _failure(reply: Mapping[str, Any], output: bytes, system: BuildSystem, limit
         )
     elif kind is FailureClass.BACKEND_MISSING:
         reason = f"its build backend {shorten(system.backend, 100)!r} cannot be imported from its build requirements"
-        detail = last_lines("\n".join(str(line) for line in lines[:8]).encode(errors="replace"))
-    return HookFailure(kind=kind, reason=printable(shorten(reason or kind, 500)), detail=detail)
+        said = "\n".join(str(line) for line in lines[:8]).encode(errors="replace")
+    return HookFailure(
+        kind=kind,
+        reason=printable(shorten(reason or kind, 500)),
+        detail=last_lines(said),
+        cause=find_cause(kind, said),
+    )

@@ -10,13 +10,13 @@ from resolver.errors import printable, shorten
 from resolver.names import NormalizedName
 
 from .build_hooks import Step
-from .hook_failures import FailureClass, HookFailure, telling_line
+from .hook_failures import FailureClass, HookFailure
 
 __all__ = ["BuildFailed", "BuildJob", "check_depth", "fail", "refuse_file"]
 
 #: Sdists in the closures of sdists, the outermost counted: real ones have three or four.
 _DEEPEST = 20
-#: The classes whose cause is in a line that the backend wrote last.
+#: The classes whose cause is in a line that the backend wrote.
 _TELLING = frozenset(
     {
         FailureClass.BACKEND_FAILED,
@@ -79,9 +79,8 @@ def fail(failure: HookFailure) -> BuildFailed:
         reason = f"its build backend {reason.removeprefix('its backend ')}"
     elif not reason.startswith("its build "):
         reason = f"its build cannot begin: {reason}"
-    line = telling_line(failure) if failure.kind in _TELLING else None
-    if line is not None:
-        reason += f": {shorten(_ADDRESS.sub('0x…', line), _LONGEST_WORDS)}"
+    if failure.kind in _TELLING and failure.cause is not None:
+        reason += f": {shorten(_ADDRESS.sub('0x…', failure.cause.strip()), _LONGEST_WORDS)}"
     return BuildFailed(failure.kind, printable(reason))
 
 

@@ -8,10 +8,16 @@ from enum import StrEnum
 
 from resolver.errors import printable, shorten
 
-__all__ = ["FailureClass", "HookFailure", "Refused", "last_lines", "tell_failure", "telling_line"]
+__all__ = ["FailureClass", "HookFailure", "Refused", "find_cause", "last_lines", "tell_failure"]
 
 _LINES = 8
 _LONGEST_LINE = 300
+#: Bytes at the end of an output that a cause is looked for in.
+_SEARCHED = 16_384
+#: How programs begin a line that says what went wrong: ``error: …``, ``setup.py: error: …``, ``ValueError: …``.
+_ERROR = re.compile(r"^\s*(?:fatal |[\w.]+: |[\w.]*)(?:error|exception)\b.{0,40}?: ?\S", re.I)
+#: The last line of a traceback, but for one that only says that the program ended.
+_RAISED = re.compile(r"^(?!SystemExit\b)[^\W\d][\w.]*: \S")
 #: Colours and other sequences that programs write to terminals (ECMA-48), left out of what is kept.
 _SEQUENCES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\^_])")
 
@@ -46,6 +52,8 @@ class HookFailure:
     """One sentence without its full stop that begins with "its" (the sdist's); safe for a terminal."""
     detail: tuple[str, ...] = ()
     """The last lines that the backend wrote, at most eight; safe for a terminal."""
+    cause: str | None = None
+    """The line that tells most of why it failed, where it wrote one; safe for a terminal."""
 
 
 class Refused(Exception):
@@ -58,9 +66,16 @@ class Refused(Exception):
 
 def last_lines(output: bytes) -> tuple[str, ...]:
     """Return the last lines of what a program wrote, at most eight, without terminal controls."""
+    return tuple(map(_shown, _lines(output)[-_LINES:]))
+
+
+def _lines(output: bytes) -> list[str]:
     text = _SEQUENCES.sub("", output.decode(errors="replace")).replace("\r", "\n").replace("\t", "    ")
-    lines = [line.rstrip() for line in text.split("\n") if line.strip()]
-    return tuple(printable(shorten(line, _LONGEST_LINE)) for line in lines[-_LINES:])
+    return [line.rstrip() for line in text.split("\n") if line.strip()]
+
+
+def _shown(line: str) -> str:
+    return printable(shorten(line, _LONGEST_LINE))
 
 
 #: The compilers of C, C++ and Fortran as builds name them: gcc, x86_64-linux-gnu-g++-12, /usr/bin/cc, f95.
@@ -102,14 +117,22 @@ def tell_failure(output: bytes) -> FailureClass | None:
 
     The text is the backend's own: a false one changes the class of its failure and nothing else.
     """
-    text = output[-16_384:].decode(errors="replace")
+    text = output[-_SEARCHED:].decode(errors="replace")
     found = [(match.start(), kind) for kind, sign in _SIGNS for match in sign.finditer(text)]
     return max(found)[1] if found else None
 
 
-def telling_line(failure: HookFailure) -> str | None:
-    """Return the last line of a failure's detail that names its class, else the last one; None where it has none."""
-    signs = [sign for kind, sign in _SIGNS if kind is failure.kind]
-    named = [line for line in failure.detail if any(sign.search(line) for sign in signs)]
-    lines = named or failure.detail
-    return lines[-1].strip() if lines else None
+def find_cause(kind: FailureClass, output: bytes) -> str | None:
+    """Return the line of a failed backend's *output* that tells most, safe for a terminal; None where it wrote none.
+
+    That is the last one that names the class; where none does, the last one of all if it is what an
+    exception leaves; else the last one that calls itself an error: long instructions may follow it.
+    """
+    lines = _lines(output[-_SEARCHED:])
+    if not lines:
+        return None
+    signs = [sign for told, sign in _SIGNS if told is kind]
+    named = [line for line in lines if any(sign.search(line) for sign in signs)]
+    if not named and not _RAISED.match(lines[-1]):
+        named = [line for line in lines if _ERROR.match(line)]
+    return _shown((named or lines)[-1])
