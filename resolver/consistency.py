@@ -107,6 +107,10 @@ class Consistency:
     unasked; where *wide* is false, only of those near the conflict. A dependency that is not
     asked for counts as live and unconstraining, which is sound.
 
+    With *assume*, what is left is what is live where the user gets the most preferred candidates
+    of what they ask for: more, since old versions that require little keep nothing open then. It
+    proves nothing about other candidates.
+
     :ivar emptied: a project of every solution that has no live version left: there is no solution.
     :ivar pruned: how many candidates were found dead.
     """
@@ -120,12 +124,14 @@ class Consistency:
         *,
         versions: int | None = None,
         wide: bool = True,
+        assume: bool = False,
     ) -> None:
         self._supply = supply
         self._limits = limits
         self._budget = budget
         self._versions = versions
         self._wide = wide
+        self._assume = assume
         self._places = {project: place for place, project in enumerate(first)}
         self._near = set(self._places)
         self.emptied: NormalizedName | None = None
@@ -146,6 +152,8 @@ class Consistency:
             reach = self._reach(_Part(edge), ask=True)
             if reach is not None:
                 self._narrow(edge.project, reach)
+        if self._assume:
+            self._take_preferred()
         while self.emptied is None:
             due = [node for node in self._mandatory.values() if self._is_due(node)]
             if not due:
@@ -157,6 +165,19 @@ class Consistency:
                 if self.emptied is not None:
                     break
         return {project: space.domain() for project, space in self._spaces.items()}
+
+    def _take_preferred(self) -> None:
+        """Leave of what the user asks for the most preferred candidates alone."""
+        for project in {edge.project: None for edge in self._supply.roots}:
+            space = self._spaces.get(project)
+            if space is None or not space.live:
+                continue
+            pool = space.pool
+            for rank, provider in pool.ordered(space.ranks(), self._supply.yanked(pool), self._supply.preferred(pool)):
+                bit = 1 << space.slots[provider] + rank
+                if space.live & bit:
+                    space.live = bit
+                    break
 
     def _place(self, node: _Node) -> int:
         return self._places.get(node.project, len(self._places))

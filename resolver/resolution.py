@@ -85,7 +85,8 @@ def solve(supply: Supply, statistics: Statistics, limits: Limits | None = None) 
     2. after a few dead ends, or where one pin turns away candidate after candidate of another
        project: arc consistency, and a restart that decides such a culprit last;
     3. more restarts of the latter kind, and consistency twice more, further from the conflict,
-       where dead ends go on;
+       where dead ends go on; then also as if the user got the most preferred candidates of what
+       they ask for, which is tried first;
     4. an "impossible" or a result that fails verification is confirmed by a search that jumps
        over nothing (resolvelib 1.2.1 alone is not sound; its issue 206).
 
@@ -129,6 +130,8 @@ class _Search:
         self._statistics = statistics
         self._policy = supply.policy
         self._domains: Mapping[NormalizedName, Domain] = {}
+        #: What is left where the most preferred candidates of the user's own projects are taken, while that is tried.
+        self._assumed: Mapping[NormalizedName, Domain] | None = None
         self._late: dict[NormalizedName, int] = {}
         self._put_off: set[tuple[NormalizedName, NormalizedName]] = set()
         self._consistencies = 0
@@ -148,7 +151,10 @@ class _Search:
                 put_off=self._put_off,
             )
             try:
-                return self._run(bridge, watch)
+                solved = self._run(bridge, watch)
+                if solved is not None or self._assumed is None:
+                    return solved
+                self._assumed = None
             except Restart:
                 self._statistics.restarts += 1
                 if self._supply.reading.needs and not self._presume:
@@ -162,11 +168,14 @@ class _Search:
                     if failure is not None:
                         return failure
             except ResolutionImpossible:
-                return None
+                if self._assumed is None:
+                    return None
+                self._assumed = None
         return None
 
     def complete(self) -> Solved | Failure | None:
         """Return a verified solution, or why there is none, from a search that jumps over nothing."""
+        self._assumed = None
         bridge = self._bridge()
         try:
             return self._run(bridge, Watch(bridge, self._statistics, complete=True))
@@ -178,7 +187,8 @@ class _Search:
             return Failure(gave_up=True, causes=causes, supply=self._supply)
 
     def _bridge(self) -> Bridge:
-        return Bridge(self._supply, domains=self._domains, late=self._late, limits=self._limits)
+        domains = self._domains if self._assumed is None else self._assumed
+        return Bridge(self._supply, domains=domains, late=self._late, limits=self._limits)
 
     def _run(self, bridge: Bridge, watch: Watch) -> Solved | None:
         search: Any = Search(bridge, watch)
@@ -212,9 +222,23 @@ class _Search:
         )
         self._domains = consistency.run()
         self._statistics.pruned += consistency.pruned
-        if consistency.emptied is None:
-            return None
-        return Failure(gave_up=False, causes=tuple(consistency.causes()), supply=self._supply)
+        if consistency.emptied is not None:
+            return Failure(gave_up=False, causes=tuple(consistency.causes()), supply=self._supply)
+        self._assumed = None if is_first else self._assume(involved)
+        return None
+
+    def _assume(self, involved: Iterable[NormalizedName]) -> Mapping[NormalizedName, Domain] | None:
+        """Return what is left where the user gets the most preferred candidates; None where that cannot be."""
+        consistency = Consistency(
+            self._supply,
+            involved,
+            self._policy.consistency_facts_later,
+            self._limits,
+            versions=self._policy.consistency_versions,
+            assume=True,
+        )
+        domains = consistency.run()
+        return domains if consistency.emptied is None else None
 
 
 def _collect(supply: Supply, mapping: Mapping[str, Candidate]) -> Solved | None:
