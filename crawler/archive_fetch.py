@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -119,12 +120,12 @@ class Fetching:
         for archive in self._archives:
             if isinstance(archive, Path):
                 path = archive / source.name
-                yield str(path), lambda path=path: self._read_file(path, source.label, optional=True)  # type: ignore[misc]
+                yield str(path), partial(self._read_file, path, source.label, optional=True)
             else:
                 url = f"{archive}/{source.name}"
-                yield describe_url(url), lambda url=url: self._download(url, source, optional=True)  # type: ignore[misc]
+                yield describe_url(url), partial(self._download, url, source, optional=True)
         for origin in source.origins:
-            yield self._place_of(origin), lambda origin=origin: self._open(origin, source)  # type: ignore[misc]
+            yield self._place_of(origin), partial(self._open, origin, source)
 
     def _place_of(self, origin: Origin) -> str:
         if isinstance(origin, LockedPath):

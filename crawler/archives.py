@@ -345,6 +345,7 @@ def _unpack(file: IO[bytes], filename: str) -> gzip.GzipFile | bz2.BZ2File:
 
 
 def _look_into_tar(unpacked: gzip.GzipFile | bz2.BZ2File, top: _Top | _Member) -> None:
+    # it has read() alone, which is all that a stream is asked for
     with tarfile.open(fileobj=_Measured(unpacked), mode="r|", tarinfo=BoundedMember) as archive:  # type: ignore[call-overload]
         for member in _members(archive):
             name = top.find(member.name, is_folder=member.isdir())

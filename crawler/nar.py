@@ -52,7 +52,7 @@ def frame(*texts: bytes) -> Iterator[bytes]:
 def _dump(path: bytes) -> Iterator[bytes]:
     mode = os.lstat(path).st_mode
     if stat.S_ISLNK(mode):
-        yield from frame(b"(", b"type", b"symlink", b"target", os.readlink(path), b")")  # noqa: PTH115
+        yield from frame(b"(", b"type", b"symlink", b"target", os.readlink(path), b")")  # noqa: PTH115  (the text as it is)
     elif stat.S_ISREG(mode):
         yield from frame(b"(", b"type", b"regular", *((b"executable", b"") if mode & 0o100 else ()), b"contents")
         with open(path, "rb") as file:  # noqa: PTH123  (a name of bytes)

@@ -129,6 +129,7 @@ def _arguments(view: View, limits: Limits, command: Sequence[str], *, informatio
     arguments += ["--perms", "1777", "--size", str(_SHARED), "--tmpfs", "/dev/shm"]  # noqa: S108 (in the sandbox)
     # a little more than may be used, so that going beyond the limit is seen
     arguments += ["--perms", "0755", "--size", str(limits.file_bytes + (16 << 20)), "--tmpfs", str(WORK)]
+    # folders of the sandbox, all of them
     arguments += ["--dir", f"{WORK}/tmp", "--dir", f"{WORK}/home", "--symlink", f"{WORK}/tmp", "/tmp"]  # noqa: S108
     # the roots of both are file systems in memory, without a size
     return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(WORK), "--", *command]
