@@ -8,25 +8,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .catalog import ID, Artifact, Catalog, Page
-from .dependencies import MarkerJudge
+from .composing import compose_lock
 from .direct import DIRECT, LOCAL_ID, is_direct, parse_reference
 from .errors import DataError, InputError, NoSolution
 from .fallback import settle
-from .interpreters import patch_interval
 from .lock import (
-    BuildClosure,
     Lock,
     Locked,
     LockedArtifact,
     LockedCheckout,
     LockedCrate,
     LockedPath,
-    LockTarget,
     Nixpkgs,
     Pin,
-    digest_closure,
 )
-from .lock_request import request_to_json
 from .policy import DEFAULT_ROUNDS, Policy
 from .preferences import Preferences, preferences_for
 from .reading import Need, Reading
@@ -34,14 +29,14 @@ from .requirement import Request, Requirement, parse_requirement
 from .resolution import Failure, ResolvedPin, Solved, solve
 from .statistics import Statistics
 from .supply import FindPlan, Supply
-from .target import Target, make_target, required_glibc
+from .target import Target, make_target
 
 if TYPE_CHECKING:
     from .building import Builder, Builds, Plan
     from .crates import Crate
     from .fixes import Attempt
 
-__all__ = ["Locking", "make_lock"]
+__all__ = ["Locking", "Run", "make_lock"]
 
 _TOOLS_ORIGIN = "the builders of mach"
 #: What the builders run: in every lock, so that an override can build from source as well.
@@ -63,7 +58,7 @@ class Locking:
     statistics: Statistics = field(default_factory=Statistics)
 
 
-class _Run:
+class Run:
     """One run over one state of a catalog."""
 
     def __init__(
@@ -79,6 +74,10 @@ class _Run:
         self.find_plan = _planning(self.reading, catalog, policy, request, find_builder)
 
     def solve_tool(self, target: Target, root: Requirement) -> Solved | None:
+        """Return the solution for one of the builders' tools; None where facts are missing.
+
+        :raises NoSolution: ``tool-not-found``.
+        """
         outcome = solve(Supply(self.reading, target, self.tool_policy, roots=[root]), Statistics())
         if isinstance(outcome, Failure):
             from .explain import explain
@@ -93,6 +92,7 @@ class _Run:
         return outcome
 
     def load_artifacts(self, pins: Iterable[ResolvedPin]) -> None:
+        """Read the files of *pins* from the catalog in one batch, for :meth:`pin`."""
         ids = {pin.page.files[row][ID] for pin in pins for row in pin.rows} - {LOCAL_ID}
         self.artifacts.update(self.catalog.artifacts(ids - self.artifacts.keys()))
 
@@ -191,6 +191,14 @@ class _Run:
     def pin(
         self, pin: ResolvedPin, *, build: str | None = None, hashes: Mapping[str, frozenset[str]] | None = None
     ) -> Pin:
+        """Return *pin* as the lock has it.
+
+        :param build: digest of its build closure.
+        :param hashes: the hashes that the user gave, by project; None where none apply.
+        :raises InputError: ``hash-missing``.
+        :raises NoSolution: ``hash-mismatch``.
+        :raises DataError: ``no-hash``, ``catalog-corrupt``.
+        """
         given = None if hashes is None else hashes.get(pin.project, frozenset())
         direct = pin.page.index.removeprefix(DIRECT) if is_direct(pin.page.index) else None
         crates = None if pin.plan is None else pin.plan.crates
@@ -256,7 +264,7 @@ def make_lock(
     :raises DataError: ``no-hash``.
     """
     policy = Policy.of(request, rounds=rounds)
-    run = _Run(request, catalog, policy, find_builder)
+    run = Run(request, catalog, policy, find_builder)
     targets = _targets(request)
     solved: list[tuple[Target, Solved]] = []
     failed: tuple[Failure, Target] | None = None
@@ -278,7 +286,7 @@ def make_lock(
     tools = _solve_tools(run, targets)
     if run.reading.needs:
         return Locking(needs=tuple(run.reading.needs), reading=run.reading)
-    lock = _compose(run, solved, tools, nixpkgs, snapshot)
+    lock = compose_lock(run, solved, tools, nixpkgs, snapshot)
     return Locking(
         lock=lock,
         reading=run.reading,
@@ -312,7 +320,7 @@ def _targets(request: Request) -> list[Target]:
     return [make_target(system, python) for system in sorted(set(request.systems)) for python in request.pythons]
 
 
-def _retry(run: _Run, request: Request, rounds: int) -> Attempt:
+def _retry(run: Run, request: Request, rounds: int) -> Attempt:
     """Solve a changed request on the facts that the catalog has, for an explanation.
 
     It reads through a reading of its own, and what is missing for it is not asked for: no lock and no need comes of it.
@@ -338,7 +346,7 @@ def _retry(run: _Run, request: Request, rounds: int) -> Attempt:
     return Attempt(solved=tuple(solved), rounds=statistics.rounds)
 
 
-def _solve_tools(run: _Run, targets: Sequence[Target]) -> Mapping[str, Solved]:
+def _solve_tools(run: Run, targets: Sequence[Target]) -> Mapping[str, Solved]:
     """Return solutions for what the builders run, by tool."""
     tools: dict[str, Solved] = {}
     for root in (_INSTALLER, _HOOKS):
@@ -346,86 +354,3 @@ def _solve_tools(run: _Run, targets: Sequence[Target]) -> Mapping[str, Solved]:
         if tool is not None:
             tools[root.project] = tool
     return tools
-
-
-class _Closures:
-    """The build closures of a lock, by digest of their content."""
-
-    def __init__(self, run: _Run) -> None:
-        self._run = run
-        self.found: dict[str, BuildClosure] = {}
-
-    def add(self, pin: ResolvedPin) -> str | None:
-        """Return the digest of the closure that *pin* is built in; None for a wheel."""
-        if pin.plan is None or pin.plan.closure is None:
-            return None
-        closure = pin.plan.closure
-        self._run.load_artifacts(closure.pins)
-        value = BuildClosure(pins=tuple(self._run.pin(p, build=self.add(p)) for p in closure.pins))
-        digest = digest_closure(value)
-        self.found[digest] = value
-        return digest
-
-
-def _compose(
-    run: _Run,
-    solved: Sequence[tuple[Target, Solved]],
-    tools: Mapping[str, Solved],
-    nixpkgs: Nixpkgs | None,
-    snapshot: str | None,
-) -> Lock:
-    run.load_artifacts(pin for s in (*(s for _, s in solved), *tools.values()) for pin in s.pins)
-    closures = _Closures(run)
-    targets = tuple(_target(run, target, s, closures) for target, s in solved)
-    return Lock(
-        request=request_to_json(run.request),
-        policy=run.policy.to_json(),
-        facts=run.reading.digest(),
-        snapshot=snapshot,
-        nixpkgs=nixpkgs,
-        targets=targets,
-        tools={name: run.artifact(s.pins[0]) for name, s in tools.items()},
-        build_closures=closures.found,
-    )
-
-
-def _target(run: _Run, target: Target, solved: Solved, closures: _Closures) -> LockTarget:
-    hashes = _hashes(run.request, target)
-    # what is installed, and what it is built in: the answer holds where all of it does
-    parts = [solved, *(p.plan.closure for p in solved.pins if p.plan is not None and p.plan.closure is not None)]
-    markers = [marker for part in parts for marker in part.markers]
-    pythons = sorted({text for part in parts for text in part.pythons})
-    interval = patch_interval(target.python, target.environment, markers=markers, requires_python=pythons)
-    pins = tuple(run.pin(p, build=closures.add(p), hashes=hashes) for p in solved.pins)
-    return LockTarget(
-        system=target.system,
-        python=target.python,
-        python_interval=interval,
-        glibc=_glibc(target, pins),
-        roots=solved.roots,
-        pins=pins,
-    )
-
-
-def _hashes(request: Request, target: Target) -> dict[str, frozenset[str]]:
-    """Return the hashes that the request gives for each project on *target*; several lines narrow each other."""
-    answer: dict[str, frozenset[str]] = {}
-    judge = MarkerJudge(target.environment)
-    for requirement in (*request.requirements, *request.constraints):
-        if requirement.hashes and judge.holds(requirement.marker):
-            given = frozenset(requirement.hashes)
-            known = answer.get(requirement.project)
-            answer[requirement.project] = given if known is None else known & given
-    return answer
-
-
-def _glibc(target: Target, pins: Iterable[Pin]) -> str | None:
-    """Return the highest glibc that a chosen wheel asks for, by its file name."""
-    found = []
-    for pin in pins:
-        if pin.provider == "wheel" and not isinstance(pin.artifact, LockedCheckout):
-            tagset = "-".join(pin.artifact.filename.removesuffix(".whl").split("-")[-3:])
-            needed = required_glibc(tagset, target)
-            if needed is not None:
-                found.append(tuple(int(n) for n in needed.split(".")))
-    return ".".join(map(str, max(found))) if found else None
