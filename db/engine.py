@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,23 @@ def make_engine(location: Location) -> sa.Engine:
 def _configure_sqlite(connection: sqlite3.Connection, _: object) -> None:
     # The driver's own idea of transactions would begin them too late and end them at DDL.
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
+    _keep_a_log(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """Switch a new file to SQLite's write-ahead log, which SQLite refuses at once while another process does the same."""
+    # https://www.sqlite.org/c3ref/busy_handler.html: the handler that waits is not called where two would wait in a ring
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import zlib
 from pathlib import Path
@@ -260,6 +262,19 @@ def test_the_same_migrations_run_once_when_processes_start_together(new_place: N
     """
     workers = [start(code, place) for _ in range(4)]
     assert [worker.communicate(timeout=120)[0] for worker in workers] == ["0\n"] * 4
+
+
+def test_a_process_that_comes_while_another_makes_the_file_waits_for_it(tmp_path: Path):
+    file = tmp_path / "catalog.sqlite3"
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")  # as a process does that has just made the file and writes its first page
+        release = threading.Timer(0.3, other.rollback)
+        release.start()
+        try:
+            with open_catalog(file) as catalog:
+                assert catalog.generation() == 0
+        finally:
+            release.join()
 
 
 def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path):
