@@ -49,8 +49,11 @@ def _configure_sqlite(connection: sqlite3.Connection, _: object) -> None:
 
 
 def _keep_a_log(connection: sqlite3.Connection) -> None:
-    """Switch a new file to SQLite's write-ahead log, which SQLite refuses at once while another process does the same."""
-    # https://www.sqlite.org/c3ref/busy_handler.html: the handler that waits is not called where two would wait in a ring
+    """Switch a new file to SQLite's write-ahead log, waiting for a process that does the same.
+
+    SQLite refuses that at once: where two would wait for each other in a ring, it does
+    not call the handler that waits (https://www.sqlite.org/c3ref/busy_handler.html).
+    """
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
