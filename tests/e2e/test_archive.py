@@ -17,7 +17,7 @@ import pytest
 from crawler.nar import hash_nar, to_sri
 from tests.e2e.machines import HOST_PYTHON, ROOT, Machine
 from tests.support.dists import make_sdist, make_wheel, wheel_from_installed
-from tests.support.index import FakeIndex
+from tests.support.index import IndexServer
 from tests.support.nix import STAND_IN, NixStore, open_store
 from tests.support.nix_slots import remove_tree
 from tests.support.repositories import DEMO, Repository, file_server
@@ -25,6 +25,7 @@ from tests.support.repositories import DEMO, Repository, file_server
 pytestmark = pytest.mark.nix
 
 PAGE = (ROOT / "docs/how-to/archive.md").read_text()
+SALT = "put into the archive"
 REV = "5eed1eead550" + "0" * 28
 
 
@@ -58,38 +59,49 @@ def fresh_store(nix_store: NixStore, tmp_path: Path) -> Iterator[NixStore]:
     remove_tree(tmp_path / "nix")
 
 
-@pytest.fixture
-def kept(request: pytest.FixtureRequest, fake_index: FakeIndex, fresh_store: NixStore, tmp_path: Path) -> Kept:
-    """Everything that a lock can name: wheels, an sdist, a commit, a local wheel, nixpkgs; unique to the test."""
-    salt = request.node.name
-    home = tmp_path / "home"
+@pytest.fixture(scope="module")
+def archived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    """Everything that a lock can name: wheels, an sdist, a commit, a local wheel, nixpkgs."""
+    folder = tmp_path_factory.mktemp("archived")
+    home = folder / "home"
     home.mkdir()
-    machine = Machine(home=home, index_url=fake_index.url, environ=fresh_store.env())
-    for dist in (
-        make_wheel("solo", "1.0", requires=["built"], files={"solo.py": f"salt = {salt!r}\n"}),
-        make_sdist("built", "1.0", files={"built.py": f"salt = {salt!r}\n"}),
-        make_wheel("idna", "3.1", files={"idna.py": f"salt = {salt!r}\n"}),
-        *(wheel_from_installed(tool) for tool in ("installer", "pyproject-hooks", "setuptools", "wheel")),
-    ):
-        fake_index.add(dist)
-    local = make_wheel("nearby", "1.0", files={"nearby.py": f"salt = {salt!r}\n"})
-    (home / local.filename).write_bytes(local.content)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    _, sha256 = pack_nixpkgs(elsewhere, salt)
-    repository = Repository(tmp_path / "site/repository")
-    repository.commit({**DEMO, "salt": salt}, tag="v1")
-    with file_server(tmp_path / "site") as url:
+    with IndexServer() as server, file_server(folder / "site") as url:
+        index = server.index()
+        machine = Machine(home=home, index_url=index.url, environ=open_store(folder / "nix").env())
+        for dist in (
+            make_wheel("solo", "1.0", requires=["built"], files={"solo.py": f"salt = {SALT!r}\n"}),
+            make_sdist("built", "1.0", files={"built.py": f"salt = {SALT!r}\n"}),
+            make_wheel("idna", "3.1", files={"idna.py": f"salt = {SALT!r}\n"}),
+            *(wheel_from_installed(tool) for tool in ("installer", "pyproject-hooks", "setuptools", "wheel")),
+        ):
+            index.add(dist)
+        local = make_wheel("nearby", "1.0", files={"nearby.py": f"salt = {SALT!r}\n"})
+        (home / local.filename).write_bytes(local.content)
+        elsewhere = folder / "elsewhere"
+        elsewhere.mkdir()
+        _, sha256 = pack_nixpkgs(elsewhere, SALT)
+        repository = Repository(folder / "site/repository")
+        repository.commit({**DEMO, "salt": SALT}, tag="v1")
         asked = ("solo", f"demo-app @ git+{url}/repository/.git@v1", f"./{local.filename}")
         pinned = ("--nixpkgs", REV, "--nixpkgs-sha256", sha256)
         machine.mach("lock", *asked, *pinned, "--python", HOST_PYTHON)
         told = machine.mach("archive", "archive", "--from", elsewhere, "--json").json
     machine.mach("gen", "--lock", "mach.lock", "-o", "python.nix")
-    fake_index.server.stop()
     (home / local.filename).unlink()
-    shutil.rmtree(tmp_path / "site")
-    shutil.rmtree(elsewhere)
-    return Kept(machine=machine, archive=home / "archive", told=told)
+    yield Kept(machine=machine, archive=home / "archive", told=told)
+    remove_tree(folder / "nix")
+
+
+@pytest.fixture
+def kept(archived: Kept, nix_store: NixStore, fresh_store: NixStore, tmp_path: Path) -> Kept:
+    """Another machine that has the lock, the expression and the archive alone; every server is gone."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("mach.lock", "python.nix"):
+        shutil.copy(archived.machine.home / name, home)
+    shutil.copytree(archived.archive, home / "archive")
+    machine = Machine(home=home, index_url=archived.machine.index_url, environ=fresh_store.env())
+    return Kept(machine=machine, archive=home / "archive", told=archived.told)
 
 
 @contextlib.contextmanager
@@ -121,7 +133,7 @@ def test_the_archive_alone_is_enough(kept: Kept, form: str) -> None:
     env = Path(built.stdout.strip())
     code = "import solo, built, nearby, demo_app, idna; print({m.salt for m in (solo, built, nearby, idna)})"
     said = subprocess.run([env / "bin/python", "-c", code], env={}, capture_output=True, text=True, check=True).stdout
-    assert said == f"{{'test_the_archive_alone_is_enough[{form}]'}}\n"
+    assert said == f"{{{SALT!r}}}\n"
     assert len(kept.told["saved"]) == len(list(kept.archive.iterdir())) - 1, "and the index"
 
 
@@ -198,10 +210,7 @@ def test_the_commands_of_the_page_do_what_it_says(kept: Kept, fresh_store: NixSt
     assert all(path.exists() for path in gone)
     assert not env.exists()
     shell("nix-store --import < environment.closure")
-    assert (
-        shell(f"{env}/bin/python -B -c 'import solo; print(solo.salt)'")
-        == "test_the_commands_of_the_page_do_what_it_says\n"
-    )
+    assert shell(f"{env}/bin/python -B -c 'import solo; print(solo.salt)'") == f"{SALT}\n"
 
     spoiled = next(path for path in kept.archive.iterdir() if len(path.name) == 64)
     spoiled.write_bytes(b"spoiled")

@@ -232,13 +232,15 @@ def test_on_demand_and_prefilled_catalogs_give_the_same_lock(new_machine: NewMac
         index.urls = "relative" if form == "html" else "absolute"
         index.etags = index.serials = form == "json"
         stock(index)
+        # the form of an answer and what is asked have little to do with each other
+        requests = REQUESTS if form == "json" else REQUESTS[1:4]
         prefilled, grown = new_machine(index), new_machine(index)
         prefilled.mach("crawl", *index.projects, *FAST)
         # a crawl asks no build backends: what those say is known once a lock took it
         lock(prefilled, "sdist-static[more]")
-        from_full = {request: lock(prefilled, *request.split(), "--offline") for request in REQUESTS}
-        for request in REQUESTS:
+        from_full = {request: lock(prefilled, *request.split(), "--offline") for request in requests}
+        for request in requests:
             fresh = new_machine(index)
             assert lock(fresh, *request.split()) == from_full[request], f"{request}, from nothing"
-        for request in reversed(REQUESTS):
+        for request in reversed(requests):
             assert lock(grown, *request.split()) == from_full[request], f"{request}, from what others left"
