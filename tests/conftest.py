@@ -11,8 +11,8 @@ from tests.support.world import world
 
 __all__ = ["fake_index", "nix_store", "world"]
 
-# how long generating an example takes is a matter of what else the machine does
-settings.register_profile("mach", suppress_health_check=[HealthCheck.too_slow])
+# how long an example takes is a matter of what else the machine does
+settings.register_profile("mach", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("mach")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from resolver.errors import InputError
 from resolver.graph import list_tree, render_tree, render_why, tree_to_json, why
@@ -53,6 +53,7 @@ def test_a_chain_longer_than_the_stack_is_shown() -> None:
     assert len(why(long, "p3000").askers[0].path) == 3000
 
 
+@settings(max_examples=40)
 @given(locks())
 def test_every_pin_and_every_edge_stands_in_either_tree(lock: Lock) -> None:
     for one in lock.targets:
