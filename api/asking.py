@@ -297,7 +297,14 @@ def _pythons(choices: Choices) -> tuple[str, ...]:
 
 def _build_providers(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return the allowed providers of what sdists are built in; empty where nothing was said."""
-    return parse_providers(("wheel", *texts)) if texts else {}
+    answer = parse_providers(("wheel", *texts)) if texts else {}
+    if any("nixpkgs" in providers for providers in answer.values()):
+        raise InputError(
+            "invalid-providers",
+            "--build-providers names nixpkgs, and sdists are built in wheels and sdists alone",
+            hint="use wheel, sdist; what compilers and C libraries nixpkgs gives a build is in the fixes table",
+        )
+    return answer
 
 
 def _as_of(texts: Sequence[str]) -> dict[str, int]:

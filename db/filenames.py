@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
-from resolver.catalog import SDIST, WHEEL
+from resolver.catalog import NIXPKGS, SDIST, WHEEL
 from resolver.names import NormalizedName
+from resolver.nixpkgs_index import is_nixpkgs_index, parse_attribute_filename
 
 __all__ = ["Candidate", "Unusable", "classify"]
 
@@ -20,13 +21,13 @@ _LEGACY = (".tar.bz2", ".tar.xz", ".tar.Z", ".tgz", ".tar", ".egg", ".exe", ".ms
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A wheel or sdist that a candidate can be made of."""
+    """A wheel, an sdist or an attribute that a candidate can be made of."""
 
     kind: int
-    """:data:`resolver.catalog.WHEEL` or :data:`~resolver.catalog.SDIST`."""
+    """:data:`resolver.catalog.WHEEL`, :data:`~resolver.catalog.SDIST` or :data:`~resolver.catalog.NIXPKGS`."""
     version: Version
     tags: str | None
-    """Compressed tag set as in the file name, ``py2.py3-none-any``; None for sdists."""
+    """Compressed tag set as in the file name, ``py2.py3-none-any``; None for the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,15 @@ class Unusable:
 
 
 @lru_cache(maxsize=1 << 16)
-def classify(filename: str, project: NormalizedName) -> Candidate | Unusable:
-    """Return what *filename* on the page of *project* is (PEP 427, 491, 625, 440).
+def classify(filename: str, project: NormalizedName, index: str) -> Candidate | Unusable:
+    """Return what *filename* on the page of *project* on *index* is (PEP 427, 491, 625, 440).
 
     The name must spell *project*, the version must be one of PEP 440, and only letters,
-    digits and ``._+!-`` may occur, so that no path and no option can hide in it.
+    digits and ``._+!-`` may occur, so that no path and no option can hide in it. Attributes
+    are of a nixpkgs alone, whatever an index lists.
     """
+    if is_nixpkgs_index(index):
+        return _classify_attribute(filename)
     if len(filename) > 255:
         return Unusable("its name is longer than a file system allows")
     if not _PLAIN.fullmatch(filename):
@@ -67,6 +71,16 @@ def classify(filename: str, project: NormalizedName) -> Candidate | Unusable:
     if name != project:
         return Unusable(f"its name is that of project {name}")
     return candidate
+
+
+def _classify_attribute(filename: str) -> Candidate | Unusable:
+    name = parse_attribute_filename(filename)
+    if name is None:
+        return Unusable("it is no attribute")
+    try:
+        return Candidate(NIXPKGS, Version(name[1]), None)
+    except InvalidVersion:
+        return Unusable("its version in nixpkgs is not one of PEP 440")
 
 
 def _clause(error: Exception) -> str:

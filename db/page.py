@@ -29,7 +29,7 @@ def build_page(state: ProjectState, file_ids: Mapping[FileKey, int]) -> Page:
     for file in state.files.values():
         if not file.live:
             continue
-        what = classify(file.listing.filename, state.project)
+        what = classify(file.listing.filename, state.project, state.index)
         if isinstance(what, Unusable):
             unusable.append((file.listing.filename, what.reason))
         else:

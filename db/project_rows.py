@@ -107,7 +107,7 @@ class _ProjectRows:
         self._event("present")
 
     def _write_files(self, keys: list[FileKey]) -> None:
-        what = {key: classify(key[0], self._after.project) for key in keys}
+        what = {key: classify(key[0], self._after.project, self._after.index) for key in keys}
         usable = {key: found for key, found in what.items() if isinstance(found, Candidate)}
         tags = self._rows.intern(schema.tagset, {u.tags for u in usable.values() if u.tags is not None})
         releases = self._releases({str(u.version) for u in usable.values()})

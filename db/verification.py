@@ -75,11 +75,12 @@ def _check_depsets(catalog: CatalogHandle) -> Iterator[Difference]:
 
 def _check_files(catalog: CatalogHandle) -> Iterator[Difference]:
     rows = catalog.connection.rows(
-        "SELECT f.id, f.filename, p.name, r.version, t.text FROM file f JOIN project p ON p.id = f.project_id"
+        "SELECT f.id, f.filename, p.name, i.text, r.version, t.text FROM file f"
+        " JOIN project p ON p.id = f.project_id JOIN index_url i ON i.id = p.index_id"
         " LEFT JOIN release r ON r.id = f.release_id LEFT JOIN tagset t ON t.id = f.tagset_id ORDER BY f.id"
     )
-    for number, filename, project, version, tags in rows:
-        what = classify(filename, project)
+    for number, filename, project, index, version, tags in rows:
+        what = classify(filename, project, index)
         expected = (str(what.version), what.tags) if isinstance(what, Candidate) else (None, None)
         if (version, tags) != expected:
             yield Difference(

@@ -158,18 +158,18 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
         pinned, bounded = any(f.pinned for f in flags), any(f.bounded for f in flags)
         stated = any(f.stated for f in flags)
         self._urgency[key] = (not pinned, not bounded, key not in self._asked, not stated, key)
-        provider_of_base = next((edge.exact[1] for edge in edges if edge.exact is not None), None)
+        bound = {edge.provider for edge in edges if edge.provider is not None}
         yanked, preferred = supply.yanked(pool), supply.preferred(pool)
         domain = self._domains.get(first.project)
         allowed = pool.providers if self._limits is None else self._limits.allowed(pool)
         usable = pool.available(supply.admitted(pool, edges), yanked)
-        if preferred is not None and not usable >> preferred[0] & 1:
+        if preferred is not None and not (usable >> preferred[0] & 1 and bound <= {preferred[1]}):
             preferred = None
 
         def generate() -> Iterator[Candidate]:
             base = self.pins.get(str(first.project)) if first.extra else None
             for rank, provider in pool.ordered(usable, yanked, preferred):
-                if provider not in allowed or (provider_of_base is not None and provider != provider_of_base):
+                if provider not in allowed or not bound <= {provider}:
                     continue
                 if domain is not None and not domain.get(provider, 0) >> rank & 1:
                     continue

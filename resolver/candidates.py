@@ -16,7 +16,9 @@ __all__ = ["Candidate", "Pool", "make_pool", "requires_python_admits"]
 
 #: Seconds: how much older than the newest version a fresh one may be.
 _YEAR = 365 * 86_400
-_PROVIDER_OF_KIND = ("wheel", "sdist")
+_PROVIDER_OF_KIND = ("wheel", "sdist", "nixpkgs")
+#: Those whose artifacts of one version are one release.
+_FILES = ("wheel", "sdist")
 
 
 class Candidate(NamedTuple):
@@ -72,7 +74,7 @@ class Pool:
         self.files: dict[str, dict[int, list[int]]] = {p: {} for p in self.providers}
         self.masks: dict[str, int] = dict.fromkeys(self.providers, 0)
         self.yanked: dict[str, int] = dict.fromkeys(self.providers, 0)
-        # The last entry of both answers for position -1: no Requires-Python, and an sdist's tags.
+        # The last entry of both answers for position -1: no Requires-Python, and no tags.
         self._pythons = [*(requires_python_admits(text, target.python) for text in page.pythons), True]
         self._tags = [*(best_tag_rank(target, text) for text in page.tags), 0]
         self._fill()
@@ -82,7 +84,7 @@ class Pool:
     def _fill(self) -> None:
         """Find the eligible files; this loop runs over every file of every project, so it does nothing else."""
         pythons, tags, as_of = self._pythons, self._tags, self._rules.as_of
-        eligible: tuple[list[tuple[int, int, int, int]], ...] = ([], [])
+        eligible: tuple[list[tuple[int, int, int, int]], ...] = ([], [], [])
         for row, (_, rank, kind, tagset, python, upload, yanked, _) in enumerate(self.page.files):
             tag = tags[tagset]
             if tag is not None and pythons[python] and (as_of is None or 0 <= upload < as_of):
@@ -101,7 +103,7 @@ class Pool:
         """
         good = bad = 0
         for provider in self.providers:
-            if provider in _PROVIDER_OF_KIND:
+            if provider in _FILES:
                 self.masks[provider] &= ~good
                 self.yanked[provider] &= ~(good | bad)
                 good |= self.masks[provider]

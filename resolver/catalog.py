@@ -14,6 +14,7 @@ from .names import NormalizedName
 
 __all__ = [
     "EXTRACTOR",
+    "NIXPKGS",
     "SDIST",
     "STEPS",
     "TAKES_A_BUILD",
@@ -28,8 +29,8 @@ __all__ = [
     "encode_page",
 ]
 
-#: Kinds of files on a page.
-WHEEL, SDIST = 0, 1
+#: Kinds of files on a page; an attribute of a nixpkgs counts as one.
+WHEEL, SDIST, NIXPKGS = 0, 1, 2
 
 #: Version of the rules by which facts are taken out of sdists; older results count as unknown.
 EXTRACTOR = 1
@@ -109,6 +110,10 @@ class Page:
         self.files = files
         self.unusable = unusable
         self.builds = builds
+
+    def source(self, row: int) -> tuple[Page, int]:
+        """Return the page and the row in it that facts about *row* are asked of: this page itself."""
+        return self, row
 
 
 #: How the numbers of a row are kept, each column on its own: little-endian, 1 (b), 4 (i) or 8 (q) bytes.

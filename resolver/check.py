@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from .dependencies import MarkerJudge
 from .direct import parse_reference
-from .lock import Lock, LockedCheckout, LockedPath, LockTarget, Pin
+from .lock import Lock, LockedAttribute, LockedCheckout, LockedPath, LockTarget, Pin
 from .lock_request import request_to_json
 from .requirement import Request, Requirement, parse_requirement
 from .target import make_target
@@ -205,9 +205,11 @@ def _check_pins(
 
 
 def _file(pin: Pin) -> tuple[str, str | None]:
-    """Return the name and the hash of the file that *pin* is; a source tree has none."""
+    """Return the name and the hash of the file that *pin* is; a source tree and what nixpkgs builds have none."""
     if isinstance(pin.artifact, LockedCheckout):
         return pin.artifact.url, None
+    if isinstance(pin.artifact, LockedAttribute):
+        return f"{pin.name} of nixpkgs", None
     return pin.artifact.filename or pin.name, pin.artifact.sha256
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .dependencies import MarkerJudge
 from .interpreters import patch_interval
-from .lock import BuildClosure, Lock, LockedCheckout, LockTarget, Nixpkgs, Pin, digest_closure
+from .lock import BuildClosure, Lock, LockedArtifact, LockedPath, LockTarget, Nixpkgs, Pin, digest_closure
 from .lock_request import request_to_json
 from .requirement import Request
 from .resolution import ResolvedPin, Solved
@@ -104,7 +104,7 @@ def _glibc(target: Target, pins: Iterable[Pin]) -> str | None:
     """Return the highest glibc that a chosen wheel asks for, by its file name."""
     found = []
     for pin in pins:
-        if pin.provider == "wheel" and not isinstance(pin.artifact, LockedCheckout):
+        if pin.provider == "wheel" and isinstance(pin.artifact, LockedArtifact | LockedPath):
             tagset = "-".join(pin.artifact.filename.removesuffix(".whl").split("-")[-3:])
             needed = required_glibc(tagset, target)
             if needed is not None:

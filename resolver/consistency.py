@@ -40,6 +40,13 @@ class _Space:
     def bit(self, candidate: Candidate) -> int:
         return 1 << self.slots[candidate.provider] + candidate.rank
 
+    def meet(self, mask: int, provider: str | None) -> int:
+        """Return the bits of the ranks in *mask*, from any provider or from the one that is asked for."""
+        if provider is None:
+            return mask * self.ones
+        slot = self.slots.get(provider)
+        return 0 if slot is None else mask << slot
+
     def domain(self) -> dict[str, int]:
         """Return provider -> mask of its live ranks."""
         ranks = (1 << len(self.pool.page.versions)) - 1
@@ -237,7 +244,7 @@ class Consistency:
             part.space = self._space(project)
             if part.space is None:
                 return None
-            part.reach = self._supply.mask(part.edge, part.space.pool) * part.space.ones
+            part.reach = part.space.meet(self._supply.mask(part.edge, part.space.pool), part.edge.provider)
         return part.reach
 
     def _narrow(self, project: NormalizedName, reach: int) -> None:

@@ -15,7 +15,7 @@ UNUSABLE = "<unusable>"
 class Edge:
     """What is asked of one node, and by whom."""
 
-    __slots__ = ("_flags", "exact", "extra", "key", "mask", "origin", "project", "specifier", "text")
+    __slots__ = ("_flags", "exact", "extra", "key", "mask", "origin", "project", "provider", "specifier", "text")
 
     def __init__(
         self,
@@ -25,6 +25,7 @@ class Edge:
         text: str,
         origin: str,
         exact: tuple[int, str] | None = None,
+        provider: str | None = None,
     ) -> None:
         self.project = project
         self.extra = extra
@@ -34,6 +35,8 @@ class Edge:
         self.origin = origin
         #: (rank, provider) that alone satisfies the edge: from an extra's node to its base.
         self.exact = exact
+        #: The only provider that satisfies the edge; None where every one does.
+        self.provider = exact[1] if exact is not None else provider
         #: Mask of the ranks that satisfy the specifier; -1 until the project's page is known.
         self.mask = -1
         self._flags: SpecifierFlags | None = None
@@ -45,6 +48,11 @@ class Edge:
         if flags is None:
             flags = self._flags = SpecifierFlags(self.specifier)
         return flags
+
+    @property
+    def told(self) -> str:
+        """What is asked for, for people."""
+        return f"{self.text} from nixpkgs" if self.provider == "nixpkgs" and self.exact is None else self.text
 
     def __repr__(self) -> str:
         return f"Edge({self.text!r} from {self.origin!r})"

@@ -143,7 +143,7 @@ def _last_conflict(supply: Supply, causes: Sequence[Edge]) -> list[str]:
         elif edge in supply.roots:
             line = f"you asked for {edge.text} ({edge.origin})"
         else:
-            line = f"{edge.origin} requires {edge.text}"
+            line = f"{edge.origin} requires {edge.told}"
         if line not in lines:
             lines.append(line)
     return _first(lines, 10)

@@ -22,7 +22,7 @@ from packaging.version import Version
 
 from .direct import Reference, parse_reference
 from .errors import InputError
-from .lock import LockedArtifact, LockedCheckout, LockedPath, LockTarget, Pin
+from .lock import LockedArtifact, LockedAttribute, LockedCheckout, LockedPath, LockTarget, Pin
 from .names import normalize_project
 from .target import make_target
 
@@ -32,9 +32,11 @@ __all__ = ["to_pylock", "to_requirements"]
 def to_requirements(target: LockTarget, *, hashes: bool = False) -> str:
     """Return ``NAME==VERSION`` lines sorted by name; pip installs them with ``--no-deps``.
 
-    What a direct reference provides stands as ``NAME @ URL``, the commit in it, or as its path.
+    What a direct reference provides stands as ``NAME @ URL``, the commit in it, or as its path; what
+    nixpkgs provides as the same version, which pip takes from its index.
 
     :param hashes: with the SHA-256 of the locked file, for ``--require-hashes``.
+    :raises InputError: ``hash-missing`` where something of nixpkgs would need one.
     """
     tail = " \\\n    --hash=sha256:{}" if hashes else ""
     return "".join(_line(pin, tail) for pin in target.pins)
@@ -49,6 +51,14 @@ def _line(pin: Pin, tail: str) -> str:
         if artifact.editable:
             return f"-e {artifact.path}\n"
         return f"{artifact.path}{tail.format(artifact.sha256) if artifact.sha256 else ''}\n"
+    if isinstance(artifact, LockedAttribute):
+        if tail:
+            raise InputError(
+                "hash-missing",
+                f"{pin.name} {pin.version} comes from nixpkgs, which builds it: no file of it has a hash",
+                hint="export without --hashes, or lock it from wheels and sdists alone",
+            )
+        return f"{pin.name}=={pin.version}\n"
     stated = f"{pin.name}=={pin.version}" if pin.direct is None else f"{pin.name} @ {artifact.url}"
     return f"{stated}{tail.format(artifact.sha256)}\n"
 
@@ -107,6 +117,8 @@ def _marker(target: LockTarget, targets: Sequence[LockTarget]) -> str:
 
 def _package(pins: Mapping[int, Pin], targets: Sequence[LockTarget], marker: str | None) -> Package:
     first = next(iter(pins.values()))
+    if first.provider == "nixpkgs":
+        raise PylockValidationError(f"{first.name} {first.version} comes from nixpkgs, for which PEP 751 has no form")
     if first.direct is not None:
         if len({pin.artifact for pin in pins.values()}) > 1:
             raise PylockValidationError(f"{first.name} {first.version} comes from another place for each target")
@@ -158,6 +170,7 @@ def _direct_source(pin: Pin) -> dict[str, Any]:
         if artifact.sha256 is None:
             return {"directory": PackageDirectory(path=artifact.path, editable=artifact.editable or None)}
         return {"archive": PackageArchive(path=artifact.path, hashes={"sha256": artifact.sha256})}
+    assert isinstance(artifact, LockedArtifact), "no reference names an attribute of nixpkgs"
     return {"archive": PackageArchive(url=artifact.url, size=artifact.size, hashes={"sha256": artifact.sha256})}
 
 

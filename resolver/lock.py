@@ -24,6 +24,7 @@ __all__ = [
     "LockTarget",
     "Locked",
     "LockedArtifact",
+    "LockedAttribute",
     "LockedCheckout",
     "LockedCrate",
     "LockedPath",
@@ -98,7 +99,15 @@ class LockedPath:
     """A shell takes the working tree."""
 
 
-Locked = LockedArtifact | LockedCheckout | LockedPath
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedAttribute:
+    """Identity of what nixpkgs provides: an attribute of its Python set, in the nixpkgs that the lock pins."""
+
+    attribute: str
+    """Below ``python3XX.pkgs``."""
+
+
+Locked = LockedArtifact | LockedCheckout | LockedPath | LockedAttribute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +118,7 @@ class Pin:
     """Normalised (PEP 503)."""
     version: str
     provider: str
-    """``wheel`` or ``sdist``."""
+    """``wheel``, ``sdist`` or ``nixpkgs``."""
     extras: tuple[str, ...] = ()
     artifact: Locked
     dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -203,6 +212,8 @@ def _artifact_to_json(artifact: Locked) -> dict[str, Any]:
         if artifact.filename:
             value |= {"filename": artifact.filename, "sha256": artifact.sha256}
         return value | ({"editable": True} if artifact.editable else {})
+    if isinstance(artifact, LockedAttribute):
+        return {"type": "nixpkgs", "attribute": artifact.attribute}
     value = {
         "type": "url",
         "filename": artifact.filename,

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64decode
 from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Any, NoReturn
-from urllib.parse import quote
 
 from packaging.version import Version
 
-from .crates import Crate, check_crate
-from .direct import InvalidReference, parse_reference
 from .errors import DataError
 from .lock import (
     LOCK_VERSION,
     BuildClosure,
     Lock,
-    Locked,
-    LockedArtifact,
+    LockedAttribute,
     LockedCheckout,
-    LockedCrate,
-    LockedPath,
     LockTarget,
     Nixpkgs,
     Pin,
     digest_closure,
 )
+from .lock_artifacts import ArtifactReader
 from .lock_values import (
     Invalid,
     check_closed,
@@ -45,7 +39,6 @@ from .lock_values import (
     read_python,
     read_reference,
     read_text,
-    read_url,
     read_version,
     shown,
 )
@@ -54,9 +47,6 @@ from .nixpkgs_pin import is_nix_sha256, is_revision
 __all__ = ["read_lock"]
 
 _LOCK_VERSION = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_SRI = re.compile(r"sha256-[A-Za-z0-9+/]{43}=")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _SNAPSHOT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._+-]{0,127}")
 _SYSTEM = re.compile(r"[a-z0-9_]{1,20}-[a-z0-9]{1,20}")
@@ -154,11 +144,8 @@ def _check_version(value: Mapping[str, Any], name: str) -> int:
     return int(parsed[2])
 
 
-class _Reader:
+class _Reader(ArtifactReader):
     """Makes values of the lock's JSON; *strict* refuses keys that this mach does not know."""
-
-    def __init__(self, *, strict: bool) -> None:
-        self.strict = strict
 
     def lock(self, value: Mapping[str, Any]) -> Lock:
         required = "lock-version resolver-version request policy facts targets tools build-closures"
@@ -177,6 +164,8 @@ class _Reader:
             if (first.system, first.python) == (second.system, second.python):
                 raise Invalid("targets", f"{first.system} with Python {first.python} stands twice")
         snapshot, nixpkgs = value.get("snapshot"), value.get("nixpkgs")
+        if nixpkgs is None and any(pin.provider == "nixpkgs" for target in targets for pin in target.pins):
+            raise Invalid("nixpkgs", "it must be pinned, as a pin comes from it")
         return Lock(
             request=read_mapping(value["request"], "request"),
             policy=read_mapping(value["policy"], "policy"),
@@ -194,18 +183,6 @@ class _Reader:
             resolver_version=read_integer(value["resolver-version"], "resolver-version", least=1),
             lock_version=value["lock-version"],
         )
-
-    def keys(self, value: object, where: str, required: str, optional: str = "") -> Mapping[str, Any]:
-        given = read_mapping(value, where)
-        for key in required.split():
-            if key not in given:
-                raise Invalid(join(where, key), "it is missing")
-        if self.strict:
-            known = {*required.split(), *optional.split()}
-            for key in given:
-                if key not in known:
-                    raise Invalid(join(where, key), f"not a key of lock-version {LOCK_VERSION}")
-        return given
 
     def nixpkgs(self, value: object, where: str) -> Nixpkgs:
         given = self.keys(value, where, "rev sha256")
@@ -272,15 +249,20 @@ class _Reader:
         name = read_project(given["name"], f"{where}.name")
         version = read_version(given["version"], f"{where}.version")
         provider = given["provider"]
-        if provider not in ("wheel", "sdist"):
+        possible = ("wheel", "sdist") if inside else ("wheel", "sdist", "nixpkgs")
+        if provider not in possible:
             raise Invalid(
-                f"{where}.provider", f"{shown(provider)} is not a provider that can stand here (wheel and sdist)"
+                f"{where}.provider", f"{shown(provider)} is not a provider that can stand here ({', '.join(possible)})"
             )
         direct = given.get("direct")
         if direct is not None:
             direct = read_reference(direct, f"{where}.direct")
         artifact = self.locked(given["artifact"], f"{where}.artifact", None if inside else direct)
-        if isinstance(artifact, LockedCheckout) or not artifact.filename:
+        if isinstance(artifact, LockedAttribute) is not (provider == "nixpkgs"):
+            raise Invalid(f"{where}.artifact.type", "an attribute is what nixpkgs provides, and nothing else")
+        if isinstance(artifact, LockedAttribute):
+            pass
+        elif isinstance(artifact, LockedCheckout) or not artifact.filename:
             if provider != "sdist":
                 raise Invalid(f"{where}.provider", "a source tree is built like an sdist")
         else:
@@ -292,12 +274,10 @@ class _Reader:
         fallback, built_on = given.get("fallback"), given.get("built-on")
         if provider == "sdist" and (not isinstance(build, str) or build not in closures):
             raise Invalid(f"{where}.build", f"{shown(build)} does not name one of the lock's build-closures")
-        if provider == "wheel" and build is not None:
-            raise Invalid(f"{where}.build", "a wheel takes no build closure")
-        if provider == "wheel" and built_on is not None:
-            raise Invalid(f"{where}.built-on", "a wheel is not built")
-        if provider == "wheel" and "crates" in given:
-            raise Invalid(f"{where}.crates", "a wheel is not built")
+        if provider != "sdist":
+            for key in ("build", "built-on", "crates"):
+                if given.get(key) is not None:
+                    raise Invalid(f"{where}.{key}", "only an sdist is built")
         return Pin(
             name=name,
             version=version,
@@ -311,95 +291,4 @@ class _Reader:
             direct=direct,
             passed_over=None if passed_over is None else read_text(passed_over, f"{where}.passed-over"),
             fallback=None if fallback is None else read_text(fallback, f"{where}.fallback"),
-        )
-
-    def crates(self, value: object, where: str) -> tuple[LockedCrate, ...]:
-        crates = tuple(read_list(value, where, self.crate))
-        if any((a.name, a.version) >= (b.name, b.version) for a, b in pairwise(crates)):
-            raise Invalid(where, "they must be sorted by name and version and stand once each")
-        return crates
-
-    def crate(self, value: object, where: str) -> LockedCrate:
-        given = self.keys(value, where, "name version url sha256")
-        name, version, sha256 = (read_text(given[key], f"{where}.{key}") for key in ("name", "version", "sha256"))
-        try:
-            check_crate(Crate(name=name, version=version, sha256=sha256))
-        except ValueError as error:
-            raise Invalid(where, str(error)) from None
-        url = read_url(given["url"], f"{where}.url")
-        return LockedCrate(filename=f"{name}-{version}.crate", url=url, sha256=sha256, name=name, version=version)
-
-    def locked(self, value: object, where: str, direct: str | None) -> Locked:
-        """Return an artifact of any type; only a direct reference has another type than ``url``."""
-        given = read_mapping(value, where)
-        if direct is None or given.get("type") == "url":
-            return self.artifact(value, where)
-        if given.get("type") == "vcs":
-            return self.checkout(value, where)
-        if given.get("type") == "path":
-            return self.path(value, where)
-        raise Invalid(
-            f"{where}.type",
-            f"{shown(given.get('type'))} is not a type of artifact that this mach reads (url, vcs, path)",
-        )
-
-    def checkout(self, value: object, where: str) -> LockedCheckout:
-        given = self.keys(value, where, "type vcs url commit nar-hash", "subdirectory")
-        if given["vcs"] != "git":
-            raise Invalid(f"{where}.vcs", f"{shown(given['vcs'])} is no version control that mach takes (git)")
-        commit = read_matching(_COMMIT, given["commit"], f"{where}.commit", "a commit of 40 hexadecimal digits")
-        url = read_text(given["url"], f"{where}.url")
-        folder = given.get("subdirectory")
-        tail = "" if folder is None else f"#subdirectory={quote(read_text(folder, f'{where}.subdirectory'), safe='/')}"
-        try:
-            reference = parse_reference(f"git+{url}@{commit}{tail}")
-        except InvalidReference as error:
-            raise Invalid(where, f"it is not the address of a commit: {error}") from None
-        if (reference.location, reference.subdirectory, reference.commit) != (url, folder or "", commit):
-            raise Invalid(where, "it is not the address of a commit in normal form")
-        sri = read_matching(_SRI, given["nar-hash"], f"{where}.nar-hash", "a SHA-256 as Nix writes it (sha256-…)")
-        return LockedCheckout(
-            url=url,
-            commit=commit,
-            nar_sha256=b64decode(sri.removeprefix("sha256-")).hex(),
-            subdirectory=reference.subdirectory,
-        )
-
-    def path(self, value: object, where: str) -> LockedPath:
-        given = self.keys(value, where, "type path states", "filename sha256 editable")
-        path = read_text(given["path"], f"{where}.path")
-        if not path.isprintable() or (not path.startswith(("/", "./", "../")) and path not in (".", "..")):
-            raise Invalid(f"{where}.path", f"{shown(path)} is neither absolute nor relative (./)")
-        editable, filename, sha256 = given.get("editable", False), given.get("filename"), given.get("sha256")
-        if not isinstance(editable, bool) or (editable and filename is not None):
-            raise Invalid(f"{where}.editable", "it is true or false, and only a folder is editable")
-        if (filename is None) != (sha256 is None):
-            raise Invalid(f"{where}.sha256", "a file name and a sha256 stand together")
-        return LockedPath(
-            path=path,
-            states=read_matching(_DIGEST, given["states"], f"{where}.states", "sha256: and 64 hexadecimal digits"),
-            filename="" if filename is None else read_text(filename, f"{where}.filename"),
-            sha256=None
-            if sha256 is None
-            else read_matching(_SHA256, sha256, f"{where}.sha256", "64 hexadecimal digits in lower case"),
-            editable=editable,
-        )
-
-    def tool(self, name: str, value: object, where: str) -> LockedArtifact:
-        artifact = self.artifact(value, where)
-        check_filename(artifact.filename, name, None, "wheel", f"{where}.filename")
-        return artifact
-
-    def artifact(self, value: object, where: str) -> LockedArtifact:
-        given = self.keys(value, where, "type filename url sha256", "size")
-        if given["type"] != "url":
-            raise Invalid(
-                f"{where}.type", f"{shown(given['type'])} is not a type of artifact that this mach reads (url)"
-            )
-        size = given.get("size")
-        return LockedArtifact(
-            filename=read_text(given["filename"], f"{where}.filename"),
-            url=read_url(given["url"], f"{where}.url"),
-            sha256=read_matching(_SHA256, given["sha256"], f"{where}.sha256", "64 hexadecimal digits in lower case"),
-            size=None if size is None else read_integer(size, f"{where}.size", least=0),
         )

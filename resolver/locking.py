@@ -16,6 +16,7 @@ from .lock import (
     Lock,
     Locked,
     LockedArtifact,
+    LockedAttribute,
     LockedCheckout,
     LockedCrate,
     LockedPath,
@@ -62,12 +63,18 @@ class Run:
     """One run over one state of a catalog."""
 
     def __init__(
-        self, request: Request, catalog: Catalog, policy: Policy, find_builder: Callable[[], Builder | None]
+        self,
+        request: Request,
+        catalog: Catalog,
+        policy: Policy,
+        find_builder: Callable[[], Builder | None],
+        nixpkgs: Nixpkgs | None = None,
     ) -> None:
         self.request = request
         self.catalog = catalog
         self.policy = policy
-        self.reading = Reading(catalog, request.indexes, request.local_sources)
+        nix_hash = None if nixpkgs is None else nixpkgs.sha256
+        self.reading = Reading(catalog, request.indexes, request.local_sources, nix_hash)
         # mach's own tools are neither the user's choice of providers nor bound to a date
         self.tool_policy = Policy(providers={"_default": ("wheel",)}, prefer="newest", rounds=policy.rounds)
         self.artifacts: dict[int, Artifact] = {}
@@ -136,6 +143,26 @@ class Run:
             )
         return LockedArtifact(filename=best.filename, url=best.url, sha256=best.sha256, size=best.size)
 
+    def attribute(self, pin: ResolvedPin, hashes: frozenset[str] | None) -> LockedAttribute:
+        """Return the attribute of nixpkgs that the lock names."""
+        from .nixpkgs_index import parse_attribute_filename
+
+        if hashes is not None and (hashes or self.request.require_hashes):
+            raise InputError(
+                "hash-missing",
+                f"hashes are required, and {pin.project} comes from nixpkgs, which builds it: no hash is known before",
+                hint=f"allow it wheels and sdists alone (--provider {pin.project}=wheel,sdist), or do without hashes",
+            )
+        filename = self.artifacts[pin.page.files[pin.rows[0]][ID]].filename
+        name = parse_attribute_filename(filename)
+        if name is None:
+            raise DataError(
+                "catalog-corrupt",
+                f"the catalog does not name the attribute of {pin.project}: {filename!r}",
+                hint="crawl the nixpkgs again with `mach crawl nixpkgs`",
+            )
+        return LockedAttribute(attribute=name[0])
+
     def direct_artifact(self, pin: ResolvedPin, direct: str, hashes: frozenset[str] | None) -> Locked:
         """Return what the lock names for a pin that a direct reference provides."""
         reference = parse_reference(direct)
@@ -201,13 +228,20 @@ class Run:
         """
         given = None if hashes is None else hashes.get(pin.project, frozenset())
         direct = pin.page.index.removeprefix(DIRECT) if is_direct(pin.page.index) else None
+        artifact: Locked
+        if pin.provider == "nixpkgs":
+            artifact = self.attribute(pin, given)
+        elif direct is None:
+            artifact = self.artifact(pin, given)
+        else:
+            artifact = self.direct_artifact(pin, direct, given)
         crates = None if pin.plan is None else pin.plan.crates
         return Pin(
             name=pin.project,
             version=pin.version,
             provider=pin.provider,
             extras=pin.extras,
-            artifact=self.artifact(pin, given) if direct is None else self.direct_artifact(pin, direct, given),
+            artifact=artifact,
             dependencies=pin.dependencies,
             build=build,
             crates=None if crates is None else self.locked_crates(crates),
@@ -260,11 +294,13 @@ def make_lock(
     :param rounds: search budget for each target and mode.
     :param statistics: counted up; by default a new value.
     :param find_builder: finds the machine that can ask build backends, where there is one; called once one is wanted.
-    :raises InputError: ``unknown-platform`` and its kin, ``hash-missing``.
+    :raises InputError: ``unknown-platform`` and its kin, ``hash-missing``, ``nixpkgs-not-pinned``.
     :raises DataError: ``no-hash``.
     """
     policy = Policy.of(request, rounds=rounds)
-    run = Run(request, catalog, policy, find_builder)
+    if nixpkgs is None:
+        _refuse_nixpkgs(policy)
+    run = Run(request, catalog, policy, find_builder, nixpkgs)
     targets = _targets(request)
     solved: list[tuple[Target, Solved]] = []
     failed: tuple[Failure, Target] | None = None
@@ -293,6 +329,18 @@ def make_lock(
         warnings=tuple(dict.fromkeys(w for _, s in solved for w in s.warnings)),
         statistics=statistics,
     )
+
+
+def _refuse_nixpkgs(policy: Policy) -> None:
+    """Raise where a list of providers names nixpkgs, which means one that is pinned."""
+    for project, providers in policy.providers.items():
+        if "nixpkgs" in providers:
+            listed = "--providers" if project == "_default" else f"--provider {project}=…"
+            raise InputError(
+                "nixpkgs-not-pinned",
+                f"{listed} names nixpkgs, and no nixpkgs is pinned",
+                hint="pin the one that the catalog knows: --nixpkgs REV --nixpkgs-sha256 HASH, or a flake.lock",
+            )
 
 
 def _supply(

@@ -29,9 +29,10 @@ __all__ = [
 #: Every provider that mach knows by name, in the default order.
 PROVIDERS = ("conda", "wheel", "sdist", "nixpkgs")
 #: Those that this version can use.
-BUILT_PROVIDERS = ("wheel", "sdist")
-#: The default order: what of :data:`PROVIDERS` is built.
-DEFAULT_PROVIDERS = tuple(p for p in PROVIDERS if p in BUILT_PROVIDERS)
+BUILT_PROVIDERS = ("wheel", "sdist", "nixpkgs")
+#: The default order: what needs nothing but an index. nixpkgs takes part where a list names it, as a channel
+#: of conda will: a lock that only pins nixpkgs to build with would need the catalog to know that nixpkgs.
+DEFAULT_PROVIDERS = ("wheel", "sdist")
 #: Search budget of each mode; a constant, since resolvelib's optimistic backjumping depends on it.
 DEFAULT_ROUNDS = 20_000
 #: Values of ``--prefer``.

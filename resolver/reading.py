@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from .catalog import ID, METADATA, BuildNeed, Catalog, MetadataNeed, Page, PageNeed
 from .direct import DIRECT, LocalSource, make_local_page
 from .names import NormalizedName
+from .target import Target
 
 __all__ = ["Need", "Reading"]
 
@@ -25,17 +26,36 @@ class Reading:
     :param catalog: one state of a catalog.
     :param indexes: index URLs in order of precedence; a project comes from the first
         that has it.
+    :param nix_hash: the hash of the nixpkgs that is pinned, as a lock has it; None where none is.
     :param local_sources: what local paths hold, by reference; read with the request, not from the catalog.
     """
 
-    __slots__ = ("_built", "_catalog", "_found", "_loaded", "_local", "_metadata", "_pages", "indexes", "needs")
+    __slots__ = (
+        "_built",
+        "_catalog",
+        "_found",
+        "_loaded",
+        "_local",
+        "_metadata",
+        "_nix_hash",
+        "_nixpkgs",
+        "_pages",
+        "indexes",
+        "needs",
+    )
 
     def __init__(
-        self, catalog: Catalog, indexes: Sequence[str], local_sources: Mapping[str, LocalSource] | None = None
+        self,
+        catalog: Catalog,
+        indexes: Sequence[str],
+        local_sources: Mapping[str, LocalSource] | None = None,
+        nix_hash: str | None = None,
     ) -> None:
         self._catalog = catalog
         self._local = {DIRECT + reference: source for reference, source in (local_sources or {}).items()}
         self.indexes = tuple(indexes)
+        self._nix_hash = nix_hash
+        self._nixpkgs: dict[tuple[str, NormalizedName], Page | None] = {}
         self._loaded: dict[tuple[str, NormalizedName], Page | None] = {}
         self._found: dict[NormalizedName, Page | None] = {}
         self._pages: dict[tuple[str, NormalizedName], str] = {}
@@ -46,7 +66,7 @@ class Reading:
 
     def afresh(self) -> Reading:
         """Return a reading of the same state that has asked for nothing; loaded pages are shared."""
-        other = Reading(self._catalog, self.indexes)
+        other = Reading(self._catalog, self.indexes, nix_hash=self._nix_hash)
         other._local = self._local
         other._loaded = self._loaded
         return other
@@ -87,6 +107,35 @@ class Reading:
         self._found[project] = page
         return page
 
+    def nixpkgs(self, project: NormalizedName, target: Target) -> Page | None:
+        """Ask for what the pinned nixpkgs has of *project* on *target*: its page, an absent one where it has none.
+
+        Returns None where nothing is known of that nixpkgs for the target (the need is recorded then).
+
+        :raises ValueError: where the request pins no nixpkgs.
+        """
+        from .nixpkgs_index import TREE, index_of_nixpkgs
+
+        if self._nix_hash is None:
+            raise ValueError("the request pins no nixpkgs")
+        index = index_of_nixpkgs(self._nix_hash, target.system, target.python)
+        if (index, project) in self._nixpkgs:
+            return self._nixpkgs[index, project]
+        missing = [name for name in (TREE, project) if (index, name) not in self._loaded]
+        known = self._catalog.pages(index, missing)
+        self._loaded |= {(index, name): known.get(name) for name in missing}
+        tree, page = self._loaded[index, TREE], self._loaded[index, project]
+        if tree is None:
+            self.needs[PageNeed(index, TREE)] = None
+        else:
+            self._pages[index, TREE] = tree.digest
+            if page is None:
+                page = Page(index=index, project=project, absent=True)
+            else:
+                self._pages[index, project] = page.digest
+        self._nixpkgs[index, project] = page
+        return page
+
     def direct(self, reference: str, project: NormalizedName) -> Page | None:
         """Ask for what a direct *reference*, in normal form, says of *project*.
 
@@ -95,7 +144,7 @@ class Reading:
         index = DIRECT + reference
         page: Page | None
         if (source := self._local.get(index)) is not None:
-            page = make_local_page(reference, source)
+            page = make_local_page(reference, source, project)
         else:
             page = self._catalog.pages(index, (project,)).get(project)
         self._loaded[index, project] = page

@@ -153,7 +153,7 @@ class _Description:
 
     def _note(self, relation: _Relation, candidate: Candidate, edges: Sequence[Edge]) -> None:
         rank = candidate.rank
-        texts = dict.fromkeys(edge.text for edge in edges)
+        texts = dict.fromkeys(edge.told for edge in edges)
         relation.texts[rank] = tuple(sorted({*relation.texts.get(rank, ()), *texts}))
         if relation.unit.kind == "need":
             mask = -1

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 
-from .lock import Lock, Locked, LockedArtifact, LockedCheckout, LockedCrate, LockedPath, Nixpkgs
+from .lock import Lock, LockedArtifact, LockedCheckout, LockedCrate, LockedPath, Nixpkgs
 
 __all__ = ["Origin", "Source", "folders_of", "sources_of"]
 
-Origin = Locked | LockedCrate | Nixpkgs
+#: What comes from outside; an attribute of nixpkgs comes with the nixpkgs.
+Origin = LockedArtifact | LockedCheckout | LockedPath | LockedCrate | Nixpkgs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,14 +118,29 @@ class Supply:
         except KeyError:
             pass
         reference = self.directs.get(project)
-        page = self.reading.page(project) if reference is None else self.reading.direct(reference, project)
+        rules = self._rules_for(project)
+        page = self._page(project, rules) if reference is None else self.reading.direct(reference, project)
         pool = None
         if page is not None:
-            pool = make_pool(page, self.target, self._rules_for(project))
+            pool = make_pool(page, self.target, rules)
             for text in page.pythons:
                 self.admits_python(text)
         self._pools[project] = pool
         return pool
+
+    def _page(self, project: NormalizedName, rules: Rules) -> Page | None:
+        """Return what is known of *project*: of an index what may come from one, of nixpkgs where that is allowed."""
+        if "nixpkgs" not in rules.providers:
+            return self.reading.page(project)
+        more = self.reading.nixpkgs(project, self.target)
+        if rules.providers == ("nixpkgs",):
+            return more
+        base = self.reading.page(project)
+        if base is None or more is None:
+            return None
+        from .nixpkgs_index import join_pages  # only where nixpkgs takes part
+
+        return join_pages(base, more)
 
     def _rules_for(self, project: NormalizedName) -> Rules:
         asked = [edge for edge in self.roots if edge.project == project]
@@ -197,6 +212,8 @@ class Supply:
             return True
         if edge.exact is not None:
             return edge.exact == (candidate.rank, candidate.provider)
+        if edge.provider is not None and candidate.provider != edge.provider:
+            return False
         mask = edge.mask
         if mask < 0:
             pool = self.pool(edge.project)
@@ -260,6 +277,8 @@ class Supply:
         if problem is None:
             dependencies, problem = dependencies_of(lines, candidate.extra, self.judge)
             self.reading.load({d.project for d in dependencies})
+            # what nixpkgs has built was built with what nixpkgs has
+            provider = "nixpkgs" if candidate.provider == "nixpkgs" else None
             for dependency in dependencies:
                 if dependency.url is not None and not self._is_named(dependency, candidate.project):
                     problem = (
@@ -267,7 +286,7 @@ class Supply:
                         f"{dependency.project}"
                     )
                     break
-                yield from self._split(dependency, candidate.project, origin)
+                yield from self._split(dependency, candidate.project, origin, provider)
         if problem is not None:
             unusable = Edge(candidate.project, "", SpecifierSet(), problem, origin)
             unusable.key = UNUSABLE
@@ -278,6 +297,7 @@ class Supply:
 
         That of an sdist says why it cannot be built, where it cannot; None where facts are missing.
         """
+        page, row = page.source(row)
         plan = self.plan(page, row)
         if plan is not None:
             return plan.metadata
@@ -287,6 +307,7 @@ class Supply:
 
     def plan(self, page: Page, row: int) -> Plan | None:
         """Ask how the sdist in *row* of *page* is built; None for a wheel, and where facts are missing."""
+        page, row = page.source(row)
         if self._find_plan is None or page.files[row][KIND] != SDIST:
             return None
         return self._find_plan(page, row, self.target)
@@ -299,12 +320,15 @@ class Supply:
         stated = self.directs.get(project)
         return stated is not None and dependency.url is not None and is_same_place(stated, dependency.url)
 
-    def _split(self, dependency: Dependency, parent: NormalizedName | None, origin: str) -> Iterator[Edge]:
+    def _split(
+        self, dependency: Dependency, parent: NormalizedName | None, origin: str, provider: str | None = None
+    ) -> Iterator[Edge]:
         """Yield an edge to the base and one to each extra's node: an extra's specifier binds the base, too.
 
-        Overrides and excludes take effect here.
+        Overrides and excludes take effect here; an override takes its place from wherever it comes.
 
         :param parent: who asks; None for the user.
+        :param provider: the only one that the dependency may come from; None: any.
         """
         project, extras = dependency.project, dependency.extras
         if project in self._excludes:
@@ -316,6 +340,7 @@ class Supply:
             stated = [(extras, dependency.specifier, dependency.text)]
         else:
             self._used.update(overrides)
+            provider = None
             stated = [
                 (
                     tuple(sorted({*extras, *o.requirement.extras})),
@@ -327,7 +352,7 @@ class Supply:
             ]
         for some, specifier, text in stated:
             for extra in ("", *some):
-                yield Edge(project, extra, specifier, text, origin)
+                yield Edge(project, extra, specifier, text, origin, provider=provider)
 
     def unused_excludes(self) -> list[NormalizedName]:
         """Return the projects to leave out that nobody asked for so far, sorted."""

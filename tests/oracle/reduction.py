@@ -66,7 +66,7 @@ def reduce_state(state: ProjectState, target: Target, wanted: Wanted) -> Project
     """
     live: list[tuple[FileState, Candidate]] = []
     for file in state.files.values():
-        what = classify(file.listing.filename, state.project)
+        what = classify(file.listing.filename, state.project, state.index)
         if file.live and isinstance(what, Candidate):
             live.append((file, what))
     newest = set(sorted({what.version for _, what in live})[-_WHOLE:])

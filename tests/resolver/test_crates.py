@@ -201,5 +201,5 @@ def test_a_wheel_has_none() -> None:
     assert lock is not None
     value = json.loads(render_lock(lock))
     value["targets"][0]["pins"][0]["crates"] = []
-    with pytest.raises(DataError, match="a wheel is not built"):
+    with pytest.raises(DataError, match="only an sdist is built"):
         parse_lock(json.dumps(value))
