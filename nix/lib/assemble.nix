@@ -54,9 +54,10 @@ let
   editable = use parts.editable { };
   editables = builtins.listToAttrs (map (pin: { inherit (pin) name; value = editable pin; })
     (builtins.filter (pin: pin.artifact.editable or false) selected.target.pins));
+  developed = map (item: editables.${item.key} or packages.${item.key}) (builtins.filter (item: packages ? ${item.key}) members);
   development = if editables == { } then env else environment {
     name = "development-environment";
-    projects = map (item: editables.${item.key} or packages.${item.key}) (builtins.filter (item: packages ? ${item.key}) members);
+    projects = developed;
   };
   closurePins = builtins.concatMap (closure: closure.pins) (builtins.attrValues lock.build-closures);
 in
@@ -64,6 +65,8 @@ builtins.seq selected {
   inherit env packages;
   inherit (selected) python;
   shell = parts.shell { inherit pkgs; env = development; };
+  # for the library of Nix users, which composes environments of its own
+  inside = { inherit pkgs use environment projects developed fetch locate; inherit (selected) target; hasEditables = editables != { }; };
   # every file that a build fetches
   sources = map fetch (builtins.attrValues lock.tools
     ++ builtins.filter (artifact: artifact.type != "path") (map (pin: pin.artifact) (selected.target.pins ++ closurePins))

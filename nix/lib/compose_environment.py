@@ -1,7 +1,7 @@
 """compose_environment.py INFO OUT: lay projects side by side in OUT, as links to files in real folders.
 
 A library whose RPATH is $ORIGIN/../../other loads through links to files, and does not through
-links to folders. INFO is a JSON file.
+links to folders. INFO is a JSON file; with "module", OUT is a module of nixpkgs' Python set, not an environment.
 """
 
 # Environments have 100,000 files, and plain strings are several times faster than Path.
@@ -65,10 +65,13 @@ def quote_nix(text: str) -> str:
     return '"' + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text) + '"'
 
 
-def choose(files: Files, collisions: dict[str, str], reserved: set[str], labels: dict[str, str]) -> Files:
+def choose(
+    files: Files, collisions: dict[str, str], reserved: set[str], labels: dict[str, str], *, ignore: bool = False
+) -> Files:
     """Return *files* with one owner each; equal files count as one.
 
     :param collisions: path -> the project whose file is taken.
+    :param ignore: where nothing decides, take the file of the first project by name.
     :param reserved: paths that the environment makes itself.
     :param labels: project -> what messages call it.
     :raises Refused: for files that differ, naming both sides and the setting that decides.
@@ -81,7 +84,7 @@ def choose(files: Files, collisions: dict[str, str], reserved: set[str], labels:
         differing = [owners[0]]
         differing += [owner for owner in owners[1:] if not any(same(owner[1], other[1]) for other in differing)]
         decided = [owner for owner in owners if owner[0] == collisions.get(path)]
-        if len(differing) > 1 and not decided:
+        if len(differing) > 1 and not decided and not ignore:
             clashes.append((path, [name for name, _ in differing]))
         chosen[path] = decided or owners[:1]
     dropped: set[str] = set()
@@ -91,9 +94,10 @@ def choose(files: Files, collisions: dict[str, str], reserved: set[str], labels:
             if above not in chosen or above in dropped:
                 continue
             file, inside = chosen[above][0][0], chosen[path][0][0]
-            if collisions.get(above) == file:
+            taken = collisions.get(above) or (min(file, inside) if ignore else None)
+            if taken == file:
                 dropped.add(path)
-            elif collisions.get(above) == inside:
+            elif taken == inside:
                 dropped.add(above)
             else:
                 clashes.append((above, [file, inside]))
@@ -165,12 +169,13 @@ def compose(info: dict[str, Any], out: str) -> None:
         project["name"]: quote_nix(f"{project['name']} {project['version']}")[1:-1] for project in info["projects"]
     }
     executable = info["executable"]
-    reserved = {"pyvenv.cfg", "bin/python", "bin/python3", f"bin/{executable}"}
+    is_module = info.get("module", False)
+    reserved = set() if is_module else {"pyvenv.cfg", "bin/python", "bin/python3", f"bin/{executable}"}
     files, bytecode = find_files(info["projects"])
-    chosen = choose(files, info["collisions"], reserved, labels)
-    for folder in ("bin", info["sitePackages"]):
+    chosen = choose(files, info["collisions"], reserved, labels, ignore=info.get("ignoreCollisions", False))
+    for folder in (info["sitePackages"],) if is_module else ("bin", info["sitePackages"]):
         make_folder(f"{out}/{folder}")
-    interpreter = f"{out}/bin/{executable}"
+    interpreter = info["interpreter"] if is_module else f"{out}/bin/{executable}"
     for path, ((_, source), *_) in chosen.items():
         place(source, out, path, interpreter, copy=info["copy"])
     for path, owners in sorted(bytecode.items()):
@@ -180,6 +185,8 @@ def compose(info: dict[str, Any], out: str) -> None:
             # byte code is never checked against its source, so it must come from the same project
             if taken and taken[0][0] == owner:
                 place(source, out, path, interpreter, copy=info["copy"])
+    if is_module:
+        return
     home = os.path.dirname(info["interpreter"])
     Path(out, "pyvenv.cfg").write_text(
         f"home = {home}\ninclude-system-site-packages = false\nversion = {info['pythonVersion']}\n"

@@ -118,6 +118,8 @@ rec {
     url = download;
     vcs = checkout;
     path = copy;
+    # of Nix itself, in place of the lock's
+    given = artifact: artifact.source;
   }.${artifact.type or "url"} artifact;
 
   # An artifact of the lock -> its file: from the mirrors, in order, then from the URL in the lock.

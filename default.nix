@@ -1,0 +1,28 @@
+# mach for Nix users: mkPython and its family over locks. docs/reference/nix-library.md tells what each function takes.
+#
+#   (import ./mach { }).mkPython { lock = ./mach.lock; }
+#
+# pkgs: the nixpkgs to build on; null: the one that a lock pins, else <nixpkgs>.
+# lock, python, mirrors, netrc, fixes: for every call that does not give its own.
+{ ... }@arguments:
+let
+  defaults = { pkgs = null; lock = null; python = null; mirrors = [ ]; netrc = { }; fixes = [ ]; };
+  folder = ./nix/lib;
+  files = builtins.attrNames (builtins.readDir folder);
+  ending = pattern: builtins.filter (name: builtins.match pattern name != null) files;
+  stem = name: builtins.head (builtins.match "(.*)[.]nix" name);
+  read = names: toKey: toValue: builtins.listToAttrs (map (name: { name = toKey name; value = toValue (folder + "/${name}"); }) names);
+  parts = read (ending ".*[.]nix") stem import;
+
+  lib = (if arguments.pkgs or null != null then arguments.pkgs else import <nixpkgs> { }).lib;
+  unknown = builtins.filter (name: !(defaults ? ${name})) (builtins.attrNames arguments);
+  given = if unknown == [ ] then defaults // arguments
+    else (parts.arguments { inherit lib; }).check { function = "import"; takes = builtins.mapAttrs (_: _: "any") defaults; } arguments;
+in
+parts.library (given // {
+  inherit parts;
+  texts = read (ending ".*[.]nix") stem builtins.readFile;
+  scripts = read (builtins.filter (name: name != "__init__.py") (ending ".*[.]py")) (name: name) builtins.readFile;
+  table = { name = "nix/fixes.toml"; text = builtins.readFile ./nix/fixes.toml; };
+  resolve = { function, ... }: throw "mach: ${function} cannot resolve requirements while Nix evaluates yet: run mach lock -r requirements.txt, and pass lock = ./mach.lock;";
+})

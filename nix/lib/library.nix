@@ -1,0 +1,134 @@
+# The library for Nix users: mach-nix' functions over locks. docs/reference/nix-library.md tells what each takes.
+# parts, texts, scripts: the files of this folder, as functions and as text. table: the fixes that come with mach.
+# pkgs: null for the nixpkgs that a lock pins, else <nixpkgs>. lock, mirrors, netrc, fixes, python: for every call that
+# does not give its own.
+{ parts, texts, scripts, table, pkgs, python, lock, mirrors, netrc, fixes, resolve }@given:
+let
+  # ---- locks
+  readLock = function: value:
+    if builtins.isAttrs value && value ? lock-version then value
+    else if builtins.isPath value || lib.isDerivation value || (builtins.isString value && builtins.match "/.*" value != null) then
+      builtins.fromJSON (builtins.readFile value)
+    else throw "mach: ${function}: lock must be the path of a mach.lock, or what it holds, and it is a value of type ${builtins.typeOf value}";
+  folderOf = value:
+    if builtins.isPath value then dirOf value
+    else if builtins.isAttrs value then throw "mach: the lock was given as a value, and it has relative paths: pass the folder that they start from as root"
+    else /. + builtins.unsafeDiscardStringContext (dirOf (toString value));
+
+  mirror = wanted: parts.mirrors { mirrors = wanted; };
+  pkgsFor = lock: wanted:
+    if pkgs != null then pkgs
+    else if lock == null || lock.nixpkgs or null == null then import <nixpkgs> { }
+    else import ((mirror wanted).nixpkgs lock.nixpkgs) { config = { }; overlays = [ ]; };
+
+  # lib is needed to say what is wrong with arguments, the lock among them
+  lib = if pkgs != null then pkgs.lib else if lock == null then (import <nixpkgs> { }).lib else
+    (pkgsFor (if builtins.isAttrs lock then lock else builtins.fromJSON (builtins.readFile lock)) mirrors).lib;
+  arguments = parts.arguments { inherit lib; };
+  inherit (arguments) normalize;
+
+  # ---- fixes: the table that comes with mach, then the user's
+  versions = parts.versions { inherit lib; };
+  fixesFor = { lock, tables, system }:
+    let
+      read = value:
+        if builtins.isPath value || lib.isDerivation value || builtins.isString value then { name = baseNameOf (toString value); text = builtins.readFile value; }
+        else throw "mach: fixes takes paths of TOML tables, and was given a value of type ${builtins.typeOf value}";
+      choose = parts.table { inherit lib arguments versions; tables = [ table ] ++ map read (lib.toList tables); };
+    in
+    choose { inherit lock system; };
+  made = parts.made { inherit lib parts texts scripts arguments fixesFor; };
+
+  # ---- arguments
+  shared = {
+    lock = "any";
+    requirements = "text";
+    providers = "any";
+    _providerDefaults = "any";
+    packagesExtra = "list";
+    _ = "set";
+    overridesPre = "list";
+    overridesPost = "list";
+    python = "any";
+    mirrors = "list";
+    netrc = "set";
+    fixes = "any";
+    root = "any";
+  };
+  ofEnvironments = {
+    tests = "flag";
+    collisions = "set";
+    ignoreCollisions = "flag";
+    postBuild = "text";
+  };
+  ofImages = { name = "text"; tag = "text"; command = "list"; stream = "flag"; };
+  onlyEnvironments = builtins.mapAttrs (_: _: "it is about an environment, and this is none; mkPython takes it") ofEnvironments;
+
+  # A bare list is packagesExtra, as in mach-nix.
+  asSet = value: if builtins.isList value then { packagesExtra = value; } else value;
+
+  defaults = lib.filterAttrs (_: value: value != null) { inherit python; }
+    // lib.filterAttrs (_: value: value != [ ] && value != { }) { inherit mirrors netrc fixes; };
+
+  # Checked arguments with a lock -> all that can be made of them.
+  prepare = function: remake: checked:
+    let
+      all = defaults // checked;
+      ofRequest = builtins.filter (name: checked ? ${name}) [ "requirements" "providers" "_providerDefaults" "requirementsExtra" ];
+      chosen =
+        if checked ? lock && ofRequest != [ ] then
+          throw "mach: ${function} has lock and ${lib.concatStringsSep ", " ofRequest}: what to lock is said when the lock is made (mach lock --help); leave out one or the other"
+        else if ofRequest != [ ] then resolve { inherit function; request = all; pkgs = pkgsFor null [ ]; }
+        else if checked ? lock then { lock = readLock function checked.lock; folder = folderOf checked.lock; }
+        else if given.lock != null then { lock = readLock function given.lock; folder = folderOf given.lock; }
+        else throw "mach: ${function} needs a lock: run mach lock -r requirements.txt, and pass lock = ./mach.lock;";
+    in
+    builtins.seq chosen.lock made {
+      inherit function remake;
+      inherit (chosen) lock;
+      given = all;
+      base = pkgsFor chosen.lock (all.mirrors or [ ]);
+      root = all.root or chosen.folder;
+    };
+
+  # The functions of the mk* family, with what each takes.
+  family = {
+    mkPython = shared // ofEnvironments;
+    mkPythonShell = shared // ofEnvironments;
+    mkDockerImage = shared // ofEnvironments // ofImages;
+    mkPythonOverrides = shared;
+    mkOverlay = shared;
+    mkNixpkgs = shared;
+  };
+  define = function: finish: value:
+    let
+      refused = lib.filterAttrs (name: _: !(family.${function} ? ${name})) onlyEnvironments;
+      checked = arguments.check { inherit function refused; takes = family.${function}; } (asSet value);
+    in
+    # overrides and overlays are functions: what is wrong is said at the call, not when they are applied
+    builtins.seq checked (finish checked (prepare function mkPython (removeAttrs checked (builtins.attrNames ofImages))));
+  mkPython = define "mkPython" (_: result: result.env);
+  defineSet = function: attribute: define function (_: result:
+    if result.programs == [ ] then result.${attribute}
+    else throw "mach: ${function}: packagesExtra holds ${(builtins.head result.programs).name}, and Python's set has no place for programs: mkPython takes it");
+
+  projectFunctions = parts.application { inherit lib parts arguments prepare shared; };
+  sources = parts.fetching { inherit lib arguments readLock folderOf pkgsFor; inherit given parts scripts; };
+in
+{
+  inherit mkPython;
+  mkPythonShell = define "mkPythonShell" (_: result: result.shell);
+  mkDockerImage = define "mkDockerImage" (checked: result: result.imageOf (builtins.intersectAttrs ofImages checked));
+  mkPythonOverrides = defineSet "mkPythonOverrides" "pythonOverrides";
+  mkOverlay = defineSet "mkOverlay" "overlay";
+  mkNixpkgs = defineSet "mkNixpkgs" "nixpkgs";
+
+  inherit (projectFunctions) buildPythonPackage buildPythonApplication;
+  inherit (sources) fetchPypiSdist fetchPypiWheel;
+
+  # of mach-nix: several functions of overrides as one
+  mergeOverrides = lib.composeManyExtensions;
+
+  # function -> the names of its arguments
+  argumentsOf = builtins.mapAttrs (_: builtins.attrNames) (family // projectFunctions.takes // sources.takes);
+}
