@@ -12,6 +12,7 @@ from resolver.errors import InputError
 from resolver.file_kinds import check_constraint_file, file_kind
 from resolver.interpreters import DEFAULT_PYTHON, full_python, split_python
 from resolver.lock_request import request_to_json
+from resolver.nameless import names_in, with_names
 from resolver.names import NormalizedName
 from resolver.policy import PREFERENCES, RESOLUTIONS, parse_choice, parse_key, parse_prerelease, parse_providers
 from resolver.requirement import Request, Requirement, parse_override
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from crawler.settings import IndexSettings
     from resolver.direct import Locate
+    from resolver.lock import Lock
     from resolver.request_file import RequestFile
 
     from .local_sources import LocalSources
@@ -89,9 +91,12 @@ class Asked:
     local_paths: Mapping[str, Path] = field(default_factory=dict)
     """Where the local sources of the request lie, by reference."""
 
-    def to_files(self) -> dict[str, str]:
-        """Return the request as files, by name: ``requirements.txt``, and ``constraints.txt`` where there are any."""
-        request = request_to_json(self.request)
+    def to_files(self, lock: Lock) -> dict[str, str]:
+        """Return the request as files, by name: ``requirements.txt``, and ``constraints.txt`` where there are any.
+
+        :param lock: what it was resolved to, which names the folders that the request could not.
+        """
+        request = request_to_json(with_names(self.request, names_in(lock, self.request)))
         files = {}
         lines = list(request["requirements"])
         if request["constraints"]:

@@ -15,6 +15,8 @@ from db.catalog import CatalogHandle, Reader
 from resolver.catalog import BuildNeed
 from resolver.direct import DIRECT, LOCAL_ID, LocalBuild
 from resolver.errors import MachError, Unavailable
+from resolver.nameless import stand_in_name
+from resolver.names import NormalizedName
 from resolver.reading import Need
 from resolver.requirement import Request
 
@@ -94,6 +96,15 @@ class Backends:
         }
         return replace(request, local_sources=sources)
 
+    def told_names(self) -> Mapping[str, NormalizedName]:
+        """Return the names of local sources that only their backends could tell, by reference."""
+        return {
+            reference: build.project
+            for reference, builds in self._said.items()
+            for build in builds
+            if build.project is not None and build.failure is None
+        }
+
     def can_do_without_network(self, needs: Sequence[Need], reader: Reader) -> bool:
         """Return whether all of *needs* are about the user's own sources, and everything that takes is kept here."""
         builds = [need for need in needs if isinstance(need, BuildNeed) and need.file_id == LOCAL_ID]
@@ -147,12 +158,13 @@ class Backends:
         numbers = _closure_files(need)
         if need.file_id == LOCAL_ID:
             files = reader.file_facts(numbers)
-            source = request.local_sources[need.index.removeprefix(DIRECT)]
-            file = FileFact(filename=source.filename or f"{source.project}-{source.version}", url="", sha256=None)
-        else:
-            files = reader.file_facts({*numbers, need.file_id})
-            file = files[need.file_id]
-        return _make_job(need, file, files)
+            reference = need.index.removeprefix(DIRECT)
+            source = request.local_sources[reference]
+            release = "-".join(filter(None, (source.project, source.version)))
+            file = FileFact(filename=source.filename or release or reference, url="", sha256=None)
+            return replace(_make_job(need, file, files), is_named=need.project != stand_in_name(reference))
+        files = reader.file_facts({*numbers, need.file_id})
+        return _make_job(need, files[need.file_id], files)
 
     def _ask(self, job: BuildJob, environments: Environments) -> list[BuiltFact]:
         from crawler.building import ask_for_build
@@ -207,11 +219,14 @@ def _kept_files() -> Path:
 
 
 def _as_local(fact: BuiltFact) -> LocalBuild:
+    """Return what a backend said of a local source; only where it failed is a name in it that stands for another."""
     return LocalBuild(
         python=fact.python,
         system=fact.system,
         step=fact.step,
         closure=fact.closure,
+        project=fact.project if fact.step == "metadata" else None,
+        version=fact.build.version,
         requires_dist=fact.requires_dist,
         provides_extra=fact.provides_extra,
         requires_python=fact.requires_python,

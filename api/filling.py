@@ -13,6 +13,7 @@ from resolver.catalog import BuildNeed, MetadataNeed, PageNeed
 from resolver.direct import DIRECT, is_direct
 from resolver.errors import DataError, MachError, Unavailable
 from resolver.locking import Locking
+from resolver.nameless import nameless_part, with_names
 from resolver.names import NormalizedName
 from resolver.statistics import Statistics
 
@@ -85,17 +86,21 @@ class Filling:
         """Return the first outcome of *attempt* that needs no more facts.
 
         Each run starts afresh on the newest state; only the last one counts, so that a
-        catalog that was empty and one that was full give the same answer.
+        catalog that was empty and one that was full give the same answer. Folders that only
+        their build backend can name are asked for alone, until they are named.
 
         :param attempt: resolves a request, with what is known of its local sources.
         :param ahead: makes the guess at what is needed next; called once a batch.
         :raises DataError: ``not-covered`` where facts are missing and nothing may be fetched.
         :raises Unavailable: where a needed fact cannot be fetched.
+        :raises NoSolution: ``version-not-told``.
         """
         for _ in range(_MOST_RUNS):
+            request = with_names(request, self._backends.told_names())
+            nameless = nameless_part(request)
             reader = self.handle.reader(self.generation)
             began = time.perf_counter()
-            outcome = attempt(self._backends.complete(request), reader)
+            outcome = attempt(self._backends.complete(nameless or request), reader)
             self.statistics.runs += 1
             self.statistics.seconds_resolving += time.perf_counter() - began
             if outcome.needs:
@@ -104,6 +109,7 @@ class Filling:
                 self.statistics.needed += len(outcome.needs)
                 self._fetch_needs(outcome, request, reader, ahead)
             elif self.offline or not self._revalidate(outcome):
+                assert nameless is None, "who asks for what has no name learns it, or is refused"
                 return outcome
         raise Unavailable(
             "filling-does-not-end",

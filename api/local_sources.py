@@ -20,6 +20,7 @@ from resolver.requirement import Request
 __all__ = ["LocalSources", "with_local_sources"]
 
 _LARGEST_METADATA = 8 << 20
+_BUILD_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 
 
 class LocalSources:
@@ -39,11 +40,12 @@ class LocalSources:
         self._folder = os.path.abspath(folder)  # noqa: PTH100  (no link is followed)
         self._start = os.path.abspath(start or Path())  # noqa: PTH100
 
-    def __call__(self, reference: Reference, origin: str) -> tuple[Reference, NormalizedName]:
+    def __call__(self, reference: Reference, origin: str) -> tuple[Reference, NormalizedName | None]:
         """Read what *reference* points at; return it as the lock spells it, and the project that is there.
 
+        The project is None where only the build backend of a folder can tell.
+
         :raises InputError: ``unreadable-file``, ``unusable-reference``, ``hash-mismatch``.
-        :raises NoSolution: ``metadata-takes-a-build``.
         """
         from crawler.core_metadata import UnusableMetadata
         from crawler.direct import refuse_source
@@ -68,7 +70,7 @@ class LocalSources:
             if isinstance(error, InvalidReference):
                 reason = "it is neither a folder nor a wheel (NAME-VERSION-…-….whl) or sdist (NAME-VERSION.tar.gz)"
             found = refuse_source(path.name or str(path), spelled, reason)
-            raise type(found)(found.code, found.message, context=[f"named at {origin}"], hint=found.hint) from error
+            raise InputError(found.code, found.message, context=[f"named at {origin}"], hint=found.hint) from error
         self.found[str(spelled)] = source
         self.paths[str(spelled)] = path
         return spelled, source.project
@@ -76,11 +78,13 @@ class LocalSources:
 
 def _read_folder(path: Path, reference: Reference) -> LocalSource:
     from crawler.core_metadata import UnusableMetadata
+    from crawler.direct import what_takes_a_build
     from crawler.source_tree import read_tree
 
     if reference.sha256 is not None:
         raise UnusableMetadata("a folder has no sha256")
     found, build = read_tree(path)
+    failure = what_takes_a_build(found)
     return LocalSource(
         project=found.project,
         version=found.version,
@@ -88,10 +92,21 @@ def _read_folder(path: Path, reference: Reference) -> LocalSource:
         requires_dist=found.requires_dist,
         provides_extra=found.provides_extra,
         requires_python=found.requires_python,
-        failure=TAKES_A_BUILD if found.takes_a_build else None,
+        failure=failure,
         build_requires=build.requires,
         crates=build.crates,
+        told_by=None if failure is None else _hash_build_files(path),
     )
+
+
+def _hash_build_files(folder: Path) -> str:
+    """Return the SHA-256 over the files that a build backend reads first: an edit of one may change what it tells."""
+    digest = hashlib.sha256()
+    for name in _BUILD_FILES:
+        path = folder / name
+        content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+        digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()
 
 
 def _read_file(path: Path, reference: Reference) -> LocalSource:

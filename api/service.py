@@ -181,8 +181,9 @@ def _still_good(
 def problems_of(lock: Lock, request: Request) -> list[str]:
     """Return why *lock* does not satisfy *request*, one sentence each; empty where it does."""
     from resolver.check import check_lock
+    from resolver.nameless import names_in, with_names
 
-    return check_lock(lock, request)
+    return check_lock(lock, with_names(request, names_in(lock, request)))
 
 
 def _snapshot(handle: CatalogHandle, name: str | None) -> tuple[int | None, str | None]:

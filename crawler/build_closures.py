@@ -237,7 +237,7 @@ def _check_wheel(job: BuildJob, wheel: BuiltWheel) -> None:
     reason = (
         f"its build backend made {shorten(wheel.filename, 200)!r}, which is not a wheel of {job.project} {job.version}"
     )
-    if project == job.project and version == Version(job.version):
+    if project == job.project and job.version is not None and version == Version(job.version):
         try:
             parse_core_metadata(wheel.metadata, project=job.project, version=version)
             return

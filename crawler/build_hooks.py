@@ -20,7 +20,16 @@ from resolver.errors import printable, shorten
 
 from .build_environment import BuildEnvironment
 from .build_system import BuildSystem, read_build_system
-from .hook_failures import FailureClass, HookFailure, Refused, find_cause, last_lines, tell_failure
+from .hook_failures import (
+    NEEDS_REPOSITORY,
+    FailureClass,
+    HookFailure,
+    Refused,
+    find_cause,
+    find_rust_program,
+    last_lines,
+    tell_failure,
+)
 from .interpreters import Interpreter
 from .sandbox import Ending, require_sandbox, run_sandboxed
 from .sandbox_limits import Limits
@@ -247,7 +256,12 @@ _REASONS = {
     FailureClass.BACKEND_FAILED: "its build backend {} failed",
     FailureClass.NEEDS_NETWORK: "its build backend {} wants to fetch something, and there is no network",
     FailureClass.MISSING_COMPILER: "its build backend {} needs a compiler that this machine does not have",
+    FailureClass.NEEDS_REPOSITORY: "its build backend {} " + NEEDS_REPOSITORY,
 }
+_NO_RUST = (
+    "its build backend {} looked for {}, and Rust is not offered to backends that are asked what an sdist requires: "
+    "take a wheel of it, or another release"
+)
 _EXCESSES = {
     FailureClass.TIMEOUT: lambda limits: (
         f"its build backend did not end within {limits.wall_seconds:g} seconds"
@@ -272,9 +286,12 @@ def _failure(reply: Mapping[str, Any], output: bytes, system: BuildSystem, limit
         code = reply.get("code")
         told = _SIGNALS.get(code) if isinstance(code, int) else None
         kind = told or tell_failure(output) or kind
-        reason = (
-            _EXCESSES[kind](limits) if kind in _EXCESSES else _REASONS[kind].format(repr(shorten(system.backend, 100)))
-        )
+        backend = repr(shorten(system.backend, 100))
+        rust = find_rust_program(output) if kind is FailureClass.MISSING_COMPILER else None
+        if rust is not None:
+            reason = _NO_RUST.format(backend, rust)
+        else:
+            reason = _EXCESSES[kind](limits) if kind in _EXCESSES else _REASONS[kind].format(backend)
     elif kind is FailureClass.BACKEND_MISSING:
         reason = f"its build backend {shorten(system.backend, 100)!r} cannot be imported from its build requirements"
         said = "\n".join(str(line) for line in lines[:8]).encode(errors="replace")

@@ -23,6 +23,7 @@ _TELLING = frozenset(
         FailureClass.BACKEND_MISSING,
         FailureClass.MISSING_COMPILER,
         FailureClass.NEEDS_NETWORK,
+        FailureClass.NEEDS_REPOSITORY,
     }
 )
 #: Addresses of objects, which differ from run to run.
@@ -36,8 +37,8 @@ class BuildJob:
 
     index: str
     project: NormalizedName
-    version: str
-    """PEP 440; what its metadata must have."""
+    version: str | None
+    """PEP 440; what its metadata must have. None where only its backend can tell."""
     file: FileFact
     """The sdist; or a commit of a repository, as :func:`crawler.direct.fetch_direct` lists it."""
     python: str
@@ -51,6 +52,8 @@ class BuildJob:
     """The wheels of the build closure."""
     sdists: tuple[BuildJob, ...] = ()
     """Its sdists, jobs of the step ``wheel``; none where only wheels are allowed."""
+    is_named: bool = True
+    """Whether its metadata must be that of *project*, which otherwise only stands for what its backend tells."""
 
 
 class BuildFailed(Exception):
@@ -67,7 +70,7 @@ class BuildFailed(Exception):
 
     def in_closure(self, job: BuildJob) -> BuildFailed:
         """Return the failure of what has the sdist of *job* in its build closure."""
-        name = f"{job.project}-{job.version}"
+        name = f"{job.project}-{job.version}" if job.version is not None else job.project
         sentence = f"its build cannot begin: {name}, which its build requires, cannot be built: {self.sentence}"
         return BuildFailed(self.kind, printable(shorten(sentence, 2000)))
 

@@ -16,7 +16,7 @@ from .build_jobs import BuildFailed, BuildJob, check_depth, fail
 from .build_sources import open_source
 from .client import Client
 from .core_metadata import CoreMetadata, UnusableMetadata, parse_core_metadata
-from .hook_failures import FailureClass, HookFailure, Refused
+from .hook_failures import NEEDS_REPOSITORY, FailureClass, HookFailure, Refused
 from .sandbox import require_sandbox
 from .sandbox_limits import Limits
 from .unpacked_sdist import UnpackedSdist
@@ -102,21 +102,45 @@ def _ask_metadata(
             return _fail(job, "metadata", fail(answer))
         assert isinstance(answer, BuiltMetadata), "that is what the step gives"
         try:
-            found.append(parse_core_metadata(answer.metadata, project=job.project, version=Version(job.version)))
+            found.append(_read(job, answer.metadata))
         except UnusableMetadata as error:
             reason = f"its build backend answered wrongly: {error}"
             return _fail(job, "metadata", fail(HookFailure(kind=FailureClass.FALSE_RESULT, reason=reason)))
+        except Refused as refused:
+            return _fail(job, "metadata", fail(refused.failure))
         if answer.how == "build-wheel":
             break
     first, last = found[0], found[-1]
-    if (first.requires_dist, first.provides_extra, first.requires_python) != (
-        last.requires_dist,
-        last.provides_extra,
-        last.requires_python,
-    ):
+    if _decides(first) != _decides(last):
         reason = "its build backend answered other metadata when it was asked again"
         return _fail(job, "metadata", fail(HookFailure(kind=FailureClass.FALSE_RESULT, reason=reason)))
     return _make_fact(job, "metadata", metadata=first)
+
+
+def _read(job: BuildJob, data: bytes) -> CoreMetadata:
+    """Return what a backend's METADATA says, which has to be that of *job* as far as the source says whose it is.
+
+    :raises UnusableMetadata: where it is not.
+    :raises Refused: ``needs-repository`` where the version in it says that there is none to be told.
+    """
+    metadata = parse_core_metadata(
+        data,
+        project=job.project if job.is_named else None,
+        version=None if job.version is None else Version(job.version),
+    )
+    if job.version is None and (Version(metadata.version).local or "").startswith("unknown"):
+        # what versioneer and its kin call the version of a tree without its repository
+        raise Refused(FailureClass.NEEDS_REPOSITORY, f"its build backend {NEEDS_REPOSITORY}")
+    if not job.is_named and metadata.project == "unknown":
+        # setuptools' word; no project of that name is meant
+        raise UnusableMetadata("its metadata names no project")
+    return metadata
+
+
+def _decides(metadata: CoreMetadata) -> tuple[object, ...]:
+    """Return what of *metadata* a lock follows from."""
+    told = (metadata.project, metadata.version)
+    return (*told, metadata.requires_dist, metadata.provides_extra, metadata.requires_python)
 
 
 def _fail(job: BuildJob, step: Step, failure: BuildFailed) -> BuiltFact:
@@ -132,9 +156,10 @@ def _make_fact(
     metadata: CoreMetadata | None = None,
     failure: str | None = None,
 ) -> BuiltFact:
+    told = None if job.version is not None or metadata is None else metadata.version
     return BuiltFact(
         index=job.index,
-        project=job.project,
+        project=job.project if metadata is None else metadata.project,
         filename=job.file.filename,
         python=job.python,
         system=job.system,
@@ -144,6 +169,6 @@ def _make_fact(
         requires_dist=() if metadata is None else metadata.requires_dist,
         provides_extra=() if metadata is None else metadata.provides_extra,
         requires_python=None if metadata is None else metadata.requires_python,
-        build=BuildSystem(requires=requires),
+        build=BuildSystem(requires=requires, version=told),
         failure=failure,
     )

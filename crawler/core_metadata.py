@@ -26,8 +26,11 @@ class UnusableMetadata(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoreMetadata:
-    """What core metadata says of dependencies."""
+    """What core metadata says of whose it is, and of dependencies."""
 
+    project: NormalizedName
+    version: str
+    """Normalised (PEP 440)."""
     metadata_version: Version
     requires_dist: tuple[str, ...]
     """Raw strings in the file's order."""
@@ -48,10 +51,10 @@ def _headers(data: bytes) -> bytes:
     return data[: min(ends) + 1] if ends else data
 
 
-def parse_core_metadata(data: bytes, *, project: NormalizedName, version: Version | None) -> CoreMetadata:
+def parse_core_metadata(data: bytes, *, project: NormalizedName | None, version: Version | None) -> CoreMetadata:
     """Return what the METADATA or PKG-INFO *data* says.
 
-    :param project: whose metadata it must be.
+    :param project: whose metadata it must be; None where nothing else tells.
     :param version: the version in the file's name, which the metadata must repeat; None where
         that name gives none.
     :raises UnusableMetadata: where it is no metadata, or of something else.
@@ -64,7 +67,7 @@ def parse_core_metadata(data: bytes, *, project: NormalizedName, version: Versio
         name, stated = raw.get("name"), raw.get("version")
         if name is None or stated is None:
             raise UnusableMetadata("its metadata gives no name and version")
-        if normalize_project(name) != project:
+        if project is not None and normalize_project(name) != project:
             raise UnusableMetadata(f"its metadata is that of {name[:100]!r}")
         if version is not None and Version(stated) != version:
             raise UnusableMetadata(f"its metadata is that of version {stated[:100]!r}")
@@ -80,6 +83,8 @@ def parse_core_metadata(data: bytes, *, project: NormalizedName, version: Versio
             if len(check_text(text)) > _LONGEST_LINE:
                 raise UnusableMetadata(f"its metadata has a line longer than {_LONGEST_LINE} characters")
         return CoreMetadata(
+            project=normalize_project(name),
+            version=str(Version(stated)),
             metadata_version=metadata_version,
             requires_dist=tuple(requires),
             provides_extra=tuple(extras),

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from db.facts import Fact, FileFact, MetadataFact, PageFact, UnchangedFact
+from db.facts import BuildSystem, Fact, FileFact, MetadataFact, PageFact, UnchangedFact
 from resolver.catalog import TAKES_A_BUILD
 from resolver.direct import DIRECT, Reference, archive_project, parse_reference
-from resolver.errors import InputError, MachError, NoSolution, Unavailable
+from resolver.errors import InputError, Unavailable
 from resolver.names import NormalizedName
 from resolver.requirements_options import redact
+from resolver.unversioned import TAKES_A_VERSION, UNVERSIONED
 
 from .client import Client
 from .core_metadata import UnusableMetadata
@@ -20,7 +21,7 @@ from .metadata import fetch_metadata
 from .nar import hash_nar
 from .source_tree import SourceMetadata, read_tree
 
-__all__ = ["fetch_direct", "is_fixed", "mismatch", "refuse_source"]
+__all__ = ["fetch_direct", "is_fixed", "mismatch", "refuse_source", "what_takes_a_build"]
 
 
 def is_fixed(index: str) -> bool:
@@ -49,7 +50,6 @@ def fetch_direct(
     :param etag: the validator that its server gave with that file.
     :raises Unavailable: ``reference-unreachable``, ``hash-mismatch``, and what :mod:`crawler.git_checkout` raises.
     :raises InputError: ``unknown-revision``, ``reference-mismatch``.
-    :raises NoSolution: ``metadata-takes-a-build``.
     """
     reference = parse_reference(index.removeprefix(DIRECT))
     if reference.kind == "vcs":
@@ -125,10 +125,18 @@ def _from_repository(
             raise refuse_source(project, reference, str(error)) from error
         except (OSError, ValueError) as error:
             raise refuse_source(project, reference, f"it cannot be read: {error}") from error
-    if found.project != project:
+    if found.project is not None and found.project != project:
         raise mismatch(project, found.project, reference)
-    file = FileFact(filename=source_name(found), url=url, sha256=nar_hash)
-    metadata = MetadataFact(
+    file = FileFact(filename=f"{_source_name(project, found)}.tar.gz", url=url, sha256=nar_hash)
+    metadata = _tree_metadata(index, project, file, found, build)
+    return [PageFact(index=index, project=project, files=(file,), checked_at=now), metadata]
+
+
+def _tree_metadata(
+    index: str, project: NormalizedName, file: FileFact, found: SourceMetadata, build: BuildSystem
+) -> MetadataFact:
+    """Return the fact of what a source tree states."""
+    return MetadataFact(
         index=index,
         project=project,
         filename=file.filename,
@@ -136,10 +144,19 @@ def _from_repository(
         requires_dist=found.requires_dist,
         provides_extra=found.provides_extra,
         requires_python=found.requires_python,
-        failure=TAKES_A_BUILD if found.takes_a_build else None,
+        failure=what_takes_a_build(found),
         build=build,
     )
-    return [PageFact(index=index, project=project, files=(file,), checked_at=now), metadata]
+
+
+def what_takes_a_build(found: SourceMetadata) -> str | None:
+    """Return the failure of the metadata of a source tree whose build backend has to be asked; None where it need not.
+
+    That is :data:`resolver.unversioned.TAKES_A_VERSION` or :data:`resolver.catalog.TAKES_A_BUILD`.
+    """
+    if found.version is None:
+        return TAKES_A_VERSION
+    return TAKES_A_BUILD if found.takes_a_build else None
 
 
 def _below(folder: Path, reference: Reference) -> Path:
@@ -152,9 +169,9 @@ def _below(folder: Path, reference: Reference) -> Path:
     return path
 
 
-def source_name(found: SourceMetadata) -> str:
-    """Return the file name that stands for a source tree (PEP 625)."""
-    return f"{found.project.replace('-', '_')}-{found.version}.tar.gz"
+def _source_name(project: NormalizedName, found: SourceMetadata) -> str:
+    """Return the name, without its ending, of the sdist that stands for a source tree (PEP 625)."""
+    return f"{project.replace('-', '_')}-{found.version or UNVERSIONED}"
 
 
 def mismatch(project: str, found: str, reference: Reference) -> InputError:
@@ -166,15 +183,8 @@ def mismatch(project: str, found: str, reference: Reference) -> InputError:
     )
 
 
-def refuse_source(project: str, reference: Reference, reason: str) -> MachError:
+def refuse_source(project: str, reference: Reference, reason: str) -> InputError:
     """Return the error for a source tree that states nothing usable; *reason* is a sentence."""
-    if reason == TAKES_A_BUILD:
-        return NoSolution(
-            "metadata-takes-a-build",
-            f"{project} from {redact(str(reference))} cannot be used: {reason}",
-            hint="state name, version and dependencies in [project] of its pyproject.toml, none of them dynamic, "
-            "or name a wheel",
-        )
     return InputError(
         "unusable-reference",
         f"{project} from {redact(str(reference))} cannot be used: {reason}",

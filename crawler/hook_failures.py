@@ -8,7 +8,21 @@ from enum import StrEnum
 
 from resolver.errors import printable, shorten
 
-__all__ = ["FailureClass", "HookFailure", "Refused", "find_cause", "last_lines", "tell_failure"]
+__all__ = [
+    "NEEDS_REPOSITORY",
+    "FailureClass",
+    "HookFailure",
+    "Refused",
+    "find_cause",
+    "find_rust_program",
+    "last_lines",
+    "tell_failure",
+]
+
+#: What a source tree says that leaves its version to the tags of its repository; what follows "its build backend".
+NEEDS_REPOSITORY = (
+    "takes its version from the history of a repository, and what is built is the files alone, without .git"
+)
 
 _LINES = 8
 _LONGEST_LINE = 300
@@ -30,6 +44,7 @@ class FailureClass(StrEnum):
     BACKEND_MISSING = "backend-missing"
     BACKEND_FAILED = "backend-failed"
     NEEDS_NETWORK = "needs-network"
+    NEEDS_REPOSITORY = "needs-repository"
     MISSING_COMPILER = "missing-compiler"
     TIMEOUT = "timeout"
     TOO_MUCH_MEMORY = "too-much-memory"
@@ -80,6 +95,12 @@ def _shown(line: str) -> str:
 
 #: The compilers of C, C++ and Fortran as builds name them: gcc, x86_64-linux-gnu-g++-12, /usr/bin/cc, f95.
 _COMPILER = r"'?\"?(?:[\w./+-]*[-/])?(?:gcc|g\+\+|cc|c\+\+|c99|clang|clang\+\+|gfortran|f77|f95|cl)(?:-[\d.]+)?'?\"?"
+#: What maturin, setuptools-rust and Python itself write where a program of Rust is not found.
+_NO_RUST = re.compile(
+    r"(?P<maturin>Rust toolchain|Cargo).{0,200} is not (?:installed|on PATH)"
+    r"|can't find (?P<compiler>Rust compiler)|No such file or directory: '?(?P<program>cargo|rustc|rustup)\b",
+    re.I,
+)
 #: What backends, compilers and Python itself write where one of these is the cause; the last match wins.
 _SIGNS: tuple[tuple[FailureClass, re.Pattern[str]], ...] = (
     (
@@ -98,8 +119,18 @@ _SIGNS: tuple[tuple[FailureClass, re.Pattern[str]], ...] = (
             rf"unable to execute {_COMPILER}:|error: command {_COMPILER} failed: No such file"
             rf"|No such file or directory: {_COMPILER}(?:\s|$)|{_COMPILER}: (?:command )?not found"
             r"|Unknown compiler\(s\)|No CMAKE_\w+_COMPILER could be found|CMAKE_\w+_COMPILER not set"
-            r"|no acceptable C compiler found|(?:Rust toolchain|Cargo).* is not (?:installed|on PATH)"
-            r"|can't find Rust compiler|No such file or directory: '?(?:cargo|rustc)\b",
+            r"|no acceptable C compiler found",
+            re.I,
+        ),
+    ),
+    (FailureClass.MISSING_COMPILER, _NO_RUST),
+    (
+        # of setuptools-scm (and hatch-vcs, which asks it), pbr, dunamai, versioningit, pdm-backend and git
+        FailureClass.NEEDS_REPOSITORY,
+        re.compile(
+            r"setuptools[-_]scm was unable to detect version for|Unable to detect version control system"
+            r"|requires either an sdist tarball, or access to an upstream git repository"
+            r"|versioningit could not find a version|Cannot find the version from SCM|not a git repository",
             re.I,
         ),
     ),
@@ -120,6 +151,14 @@ def tell_failure(output: bytes) -> FailureClass | None:
     text = output[-_SEARCHED:].decode(errors="replace")
     found = [(match.start(), kind) for kind, sign in _SIGNS for match in sign.finditer(text)]
     return max(found)[1] if found else None
+
+
+def find_rust_program(output: bytes) -> str | None:
+    """Return which program of Rust a failed backend looked for last, ``cargo`` or ``rustc``; None where it did not."""
+    found = list(_NO_RUST.finditer(output[-_SEARCHED:].decode(errors="replace")))
+    if not found:
+        return None
+    return str(found[-1]["program"] or ("rustc" if found[-1]["compiler"] else "cargo")).lower()
 
 
 def find_cause(kind: FailureClass, output: bytes) -> str | None:

@@ -13,7 +13,6 @@ from packaging.requirements import Requirement as Pep508
 from packaging.version import InvalidVersion, Version
 
 from db.facts import BuildSystem, check_text
-from resolver.catalog import TAKES_A_BUILD
 from resolver.names import NormalizedName, normalize_project
 
 from . import build_system as tables
@@ -34,14 +33,15 @@ _DECIDING = frozenset({"dependencies", "optional-dependencies", "requires-python
 class SourceMetadata:
     """What a source tree states."""
 
-    project: NormalizedName
-    version: str
-    """Normalised (PEP 440)."""
+    project: NormalizedName | None
+    """None where only its build backend can tell."""
+    version: str | None
+    """Normalised (PEP 440); None where only its build backend can tell, as with all else then."""
     requires_dist: tuple[str, ...] = ()
     provides_extra: tuple[str, ...] = ()
     requires_python: str | None = None
     takes_a_build: bool = False
-    """Whether it states name and version alone: its build backend tells what it requires."""
+    """Whether it states at most name and version: its build backend tells what it requires."""
     is_whole: bool = False
     """Whether a [project] has all keys that tell what it requires; those left out state that there is nothing."""
 
@@ -49,8 +49,7 @@ class SourceMetadata:
 def read_tree(folder: Path) -> tuple[SourceMetadata, BuildSystem]:
     """Return what the source tree in *folder* states, and how it is built; nothing in it is run.
 
-    :raises UnusableMetadata: where it is no Python project, its build system is none, or where it
-        states no version (:data:`resolver.catalog.TAKES_A_BUILD`).
+    :raises UnusableMetadata: where it is no Python project, or its build system is none.
     :raises OSError: where it cannot be read.
     """
     try:
@@ -73,9 +72,7 @@ def read_tree(folder: Path) -> tuple[SourceMetadata, BuildSystem]:
         info = _read(folder / "PKG-INFO")
         if info is not None:
             found = _from_pkg_info(info) or found
-    if found is None:
-        raise UnusableMetadata(TAKES_A_BUILD)
-    return found, build
+    return found or SourceMetadata(project=None, version=None, takes_a_build=True), build
 
 
 def to_build_system(found: tables.BuildSystem) -> BuildSystem:
@@ -106,7 +103,7 @@ def _read_lock(path: Path) -> bytes:
 
 
 def parse_pyproject(data: bytes, *, version: Version | None = None) -> SourceMetadata | None:
-    """Return what the [project] table states; None where there is none, or where the version is not known.
+    """Return what the [project] table states; None where there is none, or no version at all.
 
     What it states stands, whatever else is dynamic (PEP 621): a version that only the backend
     knows leaves the dependencies as they are.
@@ -127,8 +124,10 @@ def parse_pyproject(data: bytes, *, version: Version | None = None) -> SourceMet
         dynamic = _texts(table.get("dynamic", []))
         if "version" in table and "version" not in dynamic:
             version = Version(_text(table["version"]))
-        elif version is None or "version" not in dynamic:
+        elif "version" not in dynamic:
             return None
+        elif version is None:
+            return SourceMetadata(project=_name(table.get("name")), version=None, takes_a_build=True)
         project, stated = _name(table.get("name")), str(version)
         if _DECIDING & set(dynamic) or _is_poetrys(document, table):
             return SourceMetadata(project=project, version=stated, takes_a_build=True)

@@ -119,6 +119,7 @@ def _from_pyproject(found: SdistFiles, build: BuildSystem, project: NormalizedNa
         return StaticSdist(build=build, source="pkg-info", failure=TAKES_A_BUILD)
     if stated.project != project:
         return StaticSdist(build=build, source="pyproject", failure=f"its pyproject.toml is that of {stated.project!r}")
+    assert stated.version is not None, "it is given"
     if Version(stated.version) != version:
         return StaticSdist(
             build=build, source="pyproject", failure=f"its pyproject.toml is that of version {stated.version!r}"

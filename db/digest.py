@@ -39,7 +39,8 @@ def depset_body(metadata: Metadata) -> str:
     It is ``[requires_dist, provides_extra, requires_python, failure]``, lists in the
     order of the file, and where a build system is known (sdists) a fifth item
     ``[requires, backend, backend_path, extractor]``, which has a fifth item as well where crates are
-    known: ``[name, version, sha256]`` of each.  Where metadata came from is no part of it.
+    known: ``[name, version, sha256]`` of each; and a sixth one, the version, where only a backend
+    told it (the fifth is null then).  Where metadata came from is no part of it.
     """
     body: list[Any] = [
         list(metadata.requires_dist),
@@ -52,6 +53,8 @@ def depset_body(metadata: Metadata) -> str:
         item: list[Any] = [list(build.requires), build.backend, list(build.backend_path), build.extractor]
         if build.crates is not None:
             item.append([[crate.name, crate.version, crate.sha256] for crate in build.crates])
+        if build.version is not None:
+            item += [*([None] if build.crates is None else []), build.version]
         body.append(item)
     return canonical_json(body).decode()
 

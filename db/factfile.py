@@ -10,11 +10,12 @@ each ended by a newline:
    ``{"absent": …, "depsets": […], "files": […], "index": …, "project": …}``.  A depset is
    ``[requires_dist, provides_extra, requires_python, failure]``, with a fifth item
    ``[requires, backend, backend_path, extractor]`` where a build system is known (sdists), which
-   has a fifth item where crates are known, ``[name, version, sha256]`` of each, ascending;
-   they are sorted by digest.  A file is ``[filename, sha256, live, url, size, upload_time,
-   requires_python, yanked, yanked_reason, has_metadata, metadata_sha256, metadata, built]``,
-   ascending by name and SHA-256; ``metadata`` is null or ``[position of the depset, SHA-256
-   that only a download told]``; ``built`` lists what the build backend of an sdist said,
+   has a fifth item where crates are known, ``[name, version, sha256]`` of each, ascending, or null
+   before a sixth, the version of a source tree where a backend told it; they are sorted by
+   digest.  A file is ``[filename, sha256, live, url, size, upload_time, requires_python,
+   yanked, yanked_reason, has_metadata, metadata_sha256, metadata, built]``, ascending by name
+   and SHA-256; ``metadata`` is null or ``[position of the depset, SHA-256 that only a download
+   told]``; ``built`` lists what the build backend of an sdist said,
    ``[python, system, step, closure, position of the depset, which has a fifth item]``,
    ascending by the first four;
 3. the trailer ``{"sha256": …}`` over all bytes before it.
@@ -39,6 +40,7 @@ from resolver.crates import Crate, check_crate, check_crates
 from resolver.direct import DIRECT, is_direct, parse_reference
 from resolver.errors import InputError
 from resolver.names import normalize_project
+from resolver.unversioned import check_version
 
 from .digest import canonical_json, depset_body, depset_digest, sorted_built
 from .facts import BuildSystem, FileFact, check_text
@@ -283,14 +285,15 @@ def _depset(item: Any, version: int) -> Metadata:
 
 def _build(item: Any) -> BuildSystem:
     requires, backend, backend_path, extractor, *more = _list(item)
-    if len(more) > 1:
+    if len(more) > 2:
         raise ValueError("a build system has too many items")
     return BuildSystem(
         requires=tuple(_text(t) for t in _list(requires)),
         backend=_optional(backend),
         backend_path=tuple(_text(t) for t in _list(backend_path)),
         extractor=_number(extractor),
-        crates=_crates(more[0]) if more else None,
+        crates=None if not more or (more[0] is None and len(more) > 1) else _crates(more[0]),
+        version=None if len(more) < 2 else check_version(_text(more[1])),
     )
 
 

@@ -104,6 +104,8 @@ class BuildSystem:
     """Version of the rules by which this was found out."""
     crates: tuple[Crate, ...] | None = None
     """What its Rust parts are built with, sorted; None where it has none that show, and of what a backend said."""
+    version: str | None = None
+    """Of what a backend said of a source tree that states none: the version (PEP 440), normalised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from resolver.crates import read_crates
 from resolver.names import NormalizedName
+from resolver.unversioned import read_version
 
 from .connection import Connection, expand
 from .facts import BuildSystem, FileFact
@@ -121,6 +122,7 @@ def make_metadata(body: Any, source: str, sha256: str | None) -> Metadata:
             backend_path=tuple(backend_path),
             extractor=extractor,
             crates=read_crates(item),
+            version=read_version(item),
         )
     return Metadata(
         requires_dist=tuple(requires_dist),

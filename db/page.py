@@ -102,7 +102,8 @@ def _is_current(metadata: Metadata) -> bool:
 def _build_values(build: BuildSystem | None) -> tuple[object, ...] | None:
     if build is None:
         return None
-    values = (build.requires, build.backend, build.backend_path, build.extractor)
-    if build.crates is None:
+    values: tuple[object, ...] = (build.requires, build.backend, build.backend_path, build.extractor)
+    if build.crates is None and build.version is None:
         return values
-    return (*values, [(crate.name, crate.version, crate.sha256) for crate in build.crates])
+    crates = None if build.crates is None else [(crate.name, crate.version, crate.sha256) for crate in build.crates]
+    return (*values, crates) if build.version is None else (*values, crates, build.version)

@@ -10,6 +10,7 @@ from resolver.catalog import STEPS
 from resolver.crates import check_crates
 from resolver.errors import DataError
 from resolver.names import NormalizedName
+from resolver.unversioned import check_version
 
 from .facts import AbsenceFact, BuildSystem, BuiltFact, FileFact, MetadataFact, PageFact, check_text
 
@@ -252,6 +253,8 @@ def _check_metadata(fact: MetadataFact | BuiltFact) -> None:
             raise refuse(fact.index, fact.project, f"the build system of {fact.filename!r} has a number out of range")
         try:
             check_crates(fact.build.crates or ())
+            if fact.build.version is not None:
+                check_version(fact.build.version)
         except ValueError as error:
             raise refuse(fact.index, fact.project, f"{error} (of {fact.filename!r})") from error
     try:

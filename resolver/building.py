@@ -21,6 +21,7 @@ from .resolution import Failure, Solved, solve
 from .statistics import Statistics
 from .supply import Supply
 from .target import SYSTEMS, Target, make_target
+from .unversioned import TAKES_A_VERSION, UNVERSIONED
 
 __all__ = ["Builder", "Builds", "Place", "Plan"]
 
@@ -131,14 +132,13 @@ class Builds:
         if depset is None:
             return None
         failure, build = depset[4], depset[5]
-        if failure is not None and failure != TAKES_A_BUILD:
+        if failure not in (None, TAKES_A_BUILD, TAKES_A_VERSION):
             return Plan(metadata=depset)
         try:
             if page.project in chain:
                 around = " → ".join((*chain[chain.index(page.project) :], page.project))
                 raise _Unusable(_AROUND + around)
-            release = f"{page.project} {page.versions[page.files[row][RANK]]}"
-            stated = _parse(build[0], f"the build of {release}")
+            stated = _parse(build[0], f"the build of {_release(page, row)}")
             return self._ask(page, row, target, (*chain, page.project), stated)
         except _Unusable as unusable:
             return Plan(metadata=(*depset[:4], str(unusable), build))
@@ -173,12 +173,12 @@ class Builds:
     ) -> Plan | None:
         """Return the plan once it is known what the backend requires besides what is *stated*."""
         depset: Any = self._reading.depset(page, row)
-        more = _parse(added[5][0], f"the build backend of {page.project} {page.versions[page.files[row][RANK]]}")
+        more = _parse(added[5][0], f"the build backend of {_release(page, row)}")
         requirements = (*stated, *more)
         crates = read_crates(depset[5])
         if crates is None and any(requirement.project in RUST_BACKENDS for requirement in requirements):
             raise _Unusable(NO_CARGO_LOCK)
-        if depset[4] == TAKES_A_BUILD:
+        if depset[4] in (TAKES_A_BUILD, TAKES_A_VERSION):
             closure = self._close(page, row, requirements, _at(place), chain)
             if closure is None:
                 return None
@@ -288,11 +288,12 @@ class Builds:
         self._reading.needs[self._describe(page, row, place, step, closure)] = None
 
     def _describe(self, page: Page, row: int, place: Place, step: str, closure: Solved) -> BuildNeed:
+        depset: Any = self._reading.depset(page, row)
         return BuildNeed(
             page.index,
             page.project,
             page.files[row][ID],
-            page.versions[page.files[row][RANK]],
+            None if depset[4] == TAKES_A_VERSION else page.versions[page.files[row][RANK]],
             *place,
             step=step,
             closure=self._key(closure),
@@ -316,6 +317,12 @@ def _tell(error: NoSolution) -> str:
         return _AROUND + around
     inner = next((line for line in error.context if " cannot be used: " in line), None)
     return f"what its build requires cannot be had: {error.message}" + (f": {inner}" if inner else "")
+
+
+def _release(page: Page, row: int) -> str:
+    """Return what messages call the sdist in *row*."""
+    version = page.versions[page.files[row][RANK]]
+    return str(page.project) if version == UNVERSIONED else f"{page.project} {version}"
 
 
 def _at(place: Place) -> Target:

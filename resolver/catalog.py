@@ -61,7 +61,7 @@ class Page:
         had. An sdist has a build: (requirements of its build system, backend or None, backend
         path, :data:`EXTRACTOR` of the time), and where it has a Cargo.lock a fifth item, (name, version,
         sha256) of each crate. What a backend said has (the requirements that it added, None, (),
-        :data:`EXTRACTOR`).
+        :data:`EXTRACTOR`), and of a source tree that states no version None and the version besides.
     :ivar files: rows (id, rank, kind, tags position or -1, Requires-Python position or -1,
         upload time in seconds or -1, 1 if yanked, depset position or -1 where metadata is
         unknown), sorted by rank, then file name.
@@ -212,7 +212,8 @@ class BuildNeed:
     index: str
     project: NormalizedName
     file_id: int
-    version: str
+    version: str | None
+    """None where only the backend can tell (:mod:`resolver.unversioned`)."""
     python: str
     """``3.11``."""
     system: str

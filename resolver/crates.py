@@ -71,7 +71,7 @@ def check_crates(crates: Sequence[Crate]) -> tuple[Crate, ...]:
 
 def read_crates(build: Sequence[Any]) -> tuple[Crate, ...] | None:
     """Return the crates of a build item of :attr:`resolver.catalog.Page.depsets`; None where it has none to give."""
-    if len(build) < 5:
+    if len(build) < 5 or build[4] is None:
         return None
     return tuple(Crate(name=name, version=version, sha256=sha256) for name, version, sha256 in build[4])
 

@@ -15,6 +15,7 @@ from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sd
 from .catalog import EXTRACTOR, SDIST, WHEEL, Page
 from .crates import Crate
 from .names import NormalizedName, normalize_project
+from .unversioned import UNVERSIONED
 
 __all__ = [
     "DIRECT",
@@ -262,6 +263,10 @@ class LocalBuild:
     system: str
     step: str
     closure: str
+    project: NormalizedName | None = None
+    """In the step ``metadata``, as are the next four: whose metadata it is."""
+    version: str | None = None
+    """Where the source states none."""
     requires_dist: tuple[str, ...] = ()
     provides_extra: tuple[str, ...] = ()
     requires_python: str | None = None
@@ -272,7 +277,9 @@ class LocalBuild:
     def to_depset(self) -> tuple[Any, ...]:
         """Return an entry of :attr:`Page.depsets`."""
         said = (self.requires_dist, self.provides_extra, self.requires_python, self.failure)
-        build = (self.requires, None, (), EXTRACTOR)
+        build: tuple[Any, ...] = (self.requires, None, (), EXTRACTOR)
+        if self.version is not None:
+            build = (*build, None, self.version)
         text = json.dumps([*said, build], separators=(",", ":"), ensure_ascii=True)
         return (hashlib.sha256(text.encode()).hexdigest(), *said, build)
 
@@ -284,8 +291,10 @@ class LocalSource:
     It is part of a request like the requirements file that names it, and no fact of a catalog.
     """
 
-    project: NormalizedName
-    version: str
+    project: NormalizedName | None
+    """None where only its build backend can tell."""
+    version: str | None
+    """None where only its build backend can tell."""
     filename: str
     """Of a wheel or an sdist; empty for a folder."""
     sha256: str | None = None
@@ -299,6 +308,8 @@ class LocalSource:
     """What its build system requires (PEP 518)."""
     crates: tuple[Crate, ...] | None = None
     """What its Rust parts are built with, sorted; None where it has none that show."""
+    told_by: str | None = None
+    """SHA-256 of the files that a build backend reads first, where it has to be asked what the source states."""
     builds: tuple[LocalBuild, ...] = ()
     """What its build backend said, as far as it was asked for this request."""
 
@@ -316,22 +327,24 @@ class LocalSource:
             self.failure,
             list(self.build_requires),
             *([] if self.crates is None else [_crate_values(self.crates)]),
+            *([] if self.told_by is None else [self.told_by]),
         ]
         text = json.dumps(values, separators=(",", ":"), ensure_ascii=True)
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 #: Takes a reference to a path, as written, and the origin that names it; returns the reference as the
-#: lock spells it and the project that is there. Raises InputError where nothing usable is.
-Locate = Callable[[Reference, str], tuple[Reference, NormalizedName]]
+#: lock spells it and the project that is there, None where only its build backend can tell that. Raises
+#: InputError where nothing usable is.
+Locate = Callable[[Reference, str], tuple[Reference, NormalizedName | None]]
 
 
 def _crate_values(crates: tuple[Crate, ...]) -> list[list[str]]:
     return [[crate.name, crate.version, crate.sha256] for crate in crates]
 
 
-def make_local_page(reference: str, source: LocalSource) -> Page:
-    """Return the page of a local source: one file, with its metadata."""
+def make_local_page(reference: str, source: LocalSource, project: NormalizedName) -> Page:
+    """Return the page of a local source, asked for as *project*: one file, with its metadata."""
     is_wheel = source.filename.endswith(".whl")
     tags = ["-".join(source.filename.removesuffix(".whl").rsplit("-", 3)[1:])] if is_wheel else []
     build: tuple[Any, ...] = (source.build_requires, None, (), EXTRACTOR)
@@ -347,9 +360,9 @@ def make_local_page(reference: str, source: LocalSource) -> Page:
     )
     return Page(
         index=DIRECT + reference,
-        project=source.project,
+        project=project,
         digest=source.digest.removeprefix("sha256:"),
-        versions=[source.version],
+        versions=[source.version or UNVERSIONED],
         tags=tags,
         depsets=[depset, *(build.to_depset() for build in source.builds)],
         builds=[(0, b.python, b.system, b.step, b.closure, at) for at, b in enumerate(source.builds, 1)],

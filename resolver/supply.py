@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 from .candidates import Candidate, Pool, make_pool, requires_python_admits
 from .catalog import KIND, SDIST, Page
 from .dependencies import Dependency, MarkerJudge, dependencies_of
-from .direct import is_same_place
+from .direct import is_same_place, parse_reference
 from .edges import UNUSABLE, Edge
 from .errors import InputError
 from .names import NormalizedName
@@ -19,6 +19,7 @@ from .policy import Policy, Rules
 from .reading import Reading
 from .requirement import Override, Requirement
 from .target import Target
+from .unversioned import TAKES_A_VERSION, UNVERSIONED, read_version, refuse_source, with_version
 
 if TYPE_CHECKING:
     from .building import Plan
@@ -75,7 +76,8 @@ class Supply:
         self._left_out: set[NormalizedName] = set()
         #: Projects that a direct reference of the user's provides -> its normal form.
         self.directs: dict[NormalizedName, str] = {}
-        self._find_directs((*roots, *constraints))
+        self._asked = (*roots, *constraints)
+        self._find_directs(self._asked)
         #: What the user asks for on this target, one edge for each node.
         self.roots: list[Edge] = []
         for requirement in roots:
@@ -119,7 +121,7 @@ class Supply:
             pass
         reference = self.directs.get(project)
         rules = self._rules_for(project)
-        page = self._page(project, rules) if reference is None else self.reading.direct(reference, project)
+        page = self._page(project, rules) if reference is None else self._direct_page(reference, project)
         pool = None
         if page is not None:
             pool = make_pool(page, self.target, rules)
@@ -141,6 +143,28 @@ class Supply:
         from .nixpkgs_index import join_pages  # only where nixpkgs takes part
 
         return join_pages(base, more)
+
+    def _direct_page(self, reference: str, project: NormalizedName) -> Page | None:
+        """Return what a direct *reference* says of *project*: with the version that its backend tells, if it has none.
+
+        None where facts are missing.
+
+        :raises NoSolution: ``version-not-told``.
+        """
+        page = self.reading.direct(reference, project)
+        if page is None or page.versions != [UNVERSIONED]:
+            return page
+        depset: Any = self.reading.depset(page, 0)
+        if depset is None or depset[4] != TAKES_A_VERSION:
+            return None if depset is None else page
+        plan = self.plan(page, 0)
+        if plan is None:
+            return None
+        version = None if plan.metadata[4] is not None else read_version(plan.metadata[5])
+        if version is None:
+            origins = [requirement.origin for requirement in self._asked if requirement.url == reference]
+            raise refuse_source(parse_reference(reference).location, plan.metadata[4], origins)
+        return with_version(page, version)
 
     def _rules_for(self, project: NormalizedName) -> Rules:
         asked = [edge for edge in self.roots if edge.project == project]

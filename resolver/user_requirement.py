@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 
 from .direct import InvalidReference, Locate, Reference, archive_project, parse_reference
 from .errors import InputError
+from .nameless import stand_in_name
 from .names import NormalizedName, normalize_extra, normalize_project
 from .requirement import Requirement, parse_requirement
 from .requirements_options import redact
@@ -117,8 +118,8 @@ def _parse_direct(
         )
     project = stated if name is None else normalize_project(name)
     if reference.kind == "path":
-        reference, found = locate(replace(reference, editable=editable or reference.editable), origin)
-        stated, project = found, project or found
+        reference, stated = locate(replace(reference, editable=editable or reference.editable), origin)
+        project = project or stated or stand_in_name(str(reference))
     if project is None:
         raise InputError(
             "direct-reference-unnamed",

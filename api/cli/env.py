@@ -34,7 +34,7 @@ def env(folder: Path, **values: Any) -> None:
     console = Console.current()
     locked = lock_asked(asking, read_lock_file(folder / LOCK_NAME))
     note_result(locked)
-    texts = {LOCK_NAME: locked.text, **render_folder(locked.lock, fixes=fixes), **asking.asked.to_files()}
+    texts = {LOCK_NAME: locked.text, **render_folder(locked.lock, fixes=fixes), **asking.asked.to_files(locked.lock)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

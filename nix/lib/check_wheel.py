@@ -121,7 +121,11 @@ def check(info: dict[str, Any], folder: Path) -> str:
     pinned = f"{info['name']} {info['version']}"
     for project, version in said:
         if normalize(project) != info["name"] or version_key(version) != version_key(info["version"]):
-            raise Refused(f"a wheel of {project!r} {version!r}, and the lock pins {pinned!r}")
+            # a source tree, which has no file name with an ending, may be the user's own
+            hint = (
+                "" if info["filename"].endswith((".tar.gz", ".zip")) else "; if its source has changed, lock it again"
+            )
+            raise Refused(f"a wheel of {project!r} {version!r}, and the lock pins {pinned!r}{hint}")
     python = tuple(int(part) for part in info["pythonVersion"].split("."))
     pythons, abis, platforms = (part.split(".") for part in parts[-3:])
     tags = [f"{p}-{a}-{w}" for p in pythons for a in abis for w in platforms]

@@ -133,14 +133,12 @@ def test_the_folder_of_env_counts_for_its_lock(machine: Machine) -> None:
 
 
 def test_paths_that_hold_nothing_usable(machine: Machine) -> None:
-    write_tree(machine.home / "unversioned", {"setup.py": "from setuptools import setup\nsetup(name='duo')\n"})
     (machine.home / "empty").mkdir()
     (machine.home / "garbage-1.0-py3-none-any.whl").write_text("no zip")
     machine.write("text.whl", "x")
     for path, code, reason in (
         ("./nothing", 2, "No such file or directory"),
         ("./empty", 2, "no Python project"),
-        ("./unversioned", 1, "takes a build"),
         ("./garbage-1.0-py3-none-any.whl", 2, "not a whole zip archive"),
         ("./text.whl", 2, "neither a folder nor a wheel"),
         ("other @ ./empty", 2, "no Python project"),

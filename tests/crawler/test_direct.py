@@ -12,7 +12,8 @@ from crawler.source_tree import parse_pyproject, read_tree
 from db.facts import BuildSystem, MetadataFact, PageFact, UnchangedFact
 from resolver.catalog import TAKES_A_BUILD
 from resolver.direct import DIRECT
-from resolver.errors import InputError, MachError, NoSolution, Unavailable
+from resolver.errors import InputError, MachError, Unavailable
+from resolver.unversioned import TAKES_A_VERSION, UNVERSIONED
 from tests.support.dists import make_sdist, make_wheel
 from tests.support.repositories import DEMO, Repository, file_server, write_tree
 from tests.support.serving import Answer, Asked, Server
@@ -126,8 +127,6 @@ def test_a_repository_gives_its_commit_and_what_its_pyproject_states(client, tmp
     [
         (DEMO, "#subdirectory=other", InputError, "no folder 'other'"),
         ({"README": "x"}, "", InputError, "no Python project"),
-        ({"setup.py": "raise SystemExit"}, "", NoSolution, "takes a build"),
-        ({"pyproject.toml": '[project]\nname = "demo-app"\ndynamic = ["version"]'}, "", NoSolution, "takes a build"),
         ({"pyproject.toml": "[[["}, "", InputError, "does not parse"),
         ({"pyproject.toml": DEMO["pyproject.toml"].replace("Demo.App", "other")}, "", InputError, "that is other"),
     ],
@@ -139,6 +138,20 @@ def test_repositories_that_cannot_be_used(client, tmp_path, files, subdirectory,
         fetch(client, f"{repository.url}{subdirectory}", "demo-app")
     assert isinstance(found.value, error)
     assert reason in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{"setup.py": "raise SystemExit"}, {"pyproject.toml": '[project]\nname = "Demo.App"\ndynamic = ["version"]'}],
+    ids=["setup.py", "dynamic"],
+)
+def test_a_version_that_only_the_backend_knows_is_left_to_it(client, tmp_path, files):
+    repository = Repository(tmp_path / "repository")
+    repository.commit(files)
+    page, metadata = fetch(client, repository.url, "demo-app")
+    assert page.files[0].filename == f"demo_app-{UNVERSIONED}.tar.gz"
+    assert (metadata.failure, metadata.requires_dist) == (TAKES_A_VERSION, ())
+    assert metadata.build.requires == ("setuptools>=40.8.0",)
 
 
 def test_links_in_a_repository_lead_nowhere(client, tmp_path):
