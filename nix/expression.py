@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 from resolver.errors import DataError
-from resolver.lock import Lock, LockedCheckout, LockedPath, lock_to_json
+from resolver.lock import Lock, LockedAttribute, LockedCheckout, LockedPath, lock_to_json
 
 from .fixes import Fix, choose_fixes, shipped_fixes
 from .literal import to_nix
@@ -17,7 +17,7 @@ __all__ = ["render_directory", "render_expression"]
 
 #: Parts of the static library, in the order in which they stand in a file.
 PARTS = (
-    *("mirrors", "source", "select", "fixes", "project", "wheel", "sdist", "editable"),
+    *("mirrors", "source", "select", "fixes", "project", "wheel", "sdist", "attribute", "editable"),
     *("environment", "shell", "assemble"),
 )
 SCRIPTS = (
@@ -29,6 +29,7 @@ SCRIPTS = (
     "fetch_checkout.py",
     "install_editable.py",
     "install_wheel.py",
+    "link_module.py",
     "patch_binaries.py",
     "unpack_sdist.py",
 )
@@ -203,7 +204,7 @@ def _check(lock: Lock) -> None:
     for artifact in (*lock.tools.values(), *(pin.artifact for pin in pins), *crates):
         if isinstance(artifact, LockedCheckout):
             name, sha256 = artifact.url, artifact.nar_sha256
-        elif isinstance(artifact, LockedPath) and artifact.sha256 is None:
+        elif isinstance(artifact, LockedAttribute) or (isinstance(artifact, LockedPath) and artifact.sha256 is None):
             continue
         else:
             name, sha256 = artifact.filename, artifact.sha256 or ""

@@ -105,6 +105,8 @@ class LockedAttribute:
 
     attribute: str
     """Below ``python3XX.pkgs``."""
+    version: str
+    """As nixpkgs has it, which builds compare; need not be spelled as the pin's."""
 
 
 Locked = LockedArtifact | LockedCheckout | LockedPath | LockedAttribute
@@ -213,7 +215,7 @@ def _artifact_to_json(artifact: Locked) -> dict[str, Any]:
             value |= {"filename": artifact.filename, "sha256": artifact.sha256}
         return value | ({"editable": True} if artifact.editable else {})
     if isinstance(artifact, LockedAttribute):
-        return {"type": "nixpkgs", "attribute": artifact.attribute}
+        return {"type": "nixpkgs", "attribute": artifact.attribute, "version": artifact.version}
     value = {
         "type": "url",
         "filename": artifact.filename,

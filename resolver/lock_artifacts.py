@@ -83,9 +83,7 @@ class ArtifactReader:
         """Return an artifact of any type; only a direct reference has another type than ``url``."""
         given = read_mapping(value, where)
         if given.get("type") == "nixpkgs":
-            name = self.keys(value, where, "type attribute")["attribute"]
-            what = "the name of an attribute"
-            return LockedAttribute(attribute=read_matching(ATTRIBUTE, name, f"{where}.attribute", what))
+            return self.attribute(value, where)
         if direct is None or given.get("type") == "url":
             return self.artifact(value, where)
         if given.get("type") == "vcs":
@@ -95,6 +93,14 @@ class ArtifactReader:
         raise Invalid(
             f"{where}.type",
             f"{shown(given.get('type'))} is not a type of artifact that this mach reads (url, vcs, path, nixpkgs)",
+        )
+
+    def attribute(self, value: object, where: str) -> LockedAttribute:
+        """Return an attribute of the Python set of the nixpkgs that is pinned."""
+        given = self.keys(value, where, "type attribute version")
+        return LockedAttribute(
+            attribute=read_matching(ATTRIBUTE, given["attribute"], f"{where}.attribute", "the name of an attribute"),
+            version=read_text(given["version"], f"{where}.version"),
         )
 
     def checkout(self, value: object, where: str) -> LockedCheckout:

@@ -161,7 +161,7 @@ class Run:
                 f"the catalog does not name the attribute of {pin.project}: {filename!r}",
                 hint="crawl the nixpkgs again with `mach crawl nixpkgs`",
             )
-        return LockedAttribute(attribute=name[0])
+        return LockedAttribute(attribute=name[0], version=name[1])
 
     def direct_artifact(self, pin: ResolvedPin, direct: str, hashes: frozenset[str] | None) -> Locked:
         """Return what the lock names for a pin that a direct reference provides."""

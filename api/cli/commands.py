@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -23,6 +24,7 @@ COMMANDS = {
     "why": "graph",
     "diff": "diff",
     "crawl": "crawl",
+    "crawl nixpkgs": "nixpkgs",
     "db": "db",
     "config": "config",
     "serve": "serve",
@@ -49,6 +51,12 @@ class _LazyGroup(click.Group):
         except BrokenPipeError as error:
             raise ReaderGone from error
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        # a project may be called nixpkgs, but no project has a slash in its name
+        if args[:2] == ["crawl", "nixpkgs"] and (args[2:] in (["--help"], ["-h"]) or any(map(_is_tree, args[2:]))):
+            return "crawl nixpkgs", self.get_command(ctx, "crawl nixpkgs"), args[2:]
+        return super().resolve_command(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -58,8 +66,14 @@ class _LazyGroup(click.Group):
             return None
         from importlib import import_module
 
-        command: click.Command = getattr(import_module(f"{__package__}.{module}"), cmd_name)
+        name = cmd_name.replace(" ", "_")
+        command: click.Command = getattr(import_module(f"{__package__}.{module}"), name)
         return command
+
+
+def _is_tree(word: str) -> bool:
+    """Return whether a word of the command line names a folder of a nixpkgs."""
+    return "/" in word or word in (".", "..") or Path(word, "default.nix").is_file()
 
 
 @click.group(

@@ -20,7 +20,8 @@ let
   wheel = use parts.wheel { };
   sdist = use parts.sdist { hooks = fetch lock.tools.pyproject-hooks; inherit buildEnvironments crateArtifact; };
   crateArtifact = crate: { type = "url"; filename = "${crate.name}-${crate.version}.crate"; inherit (crate) url sha256; };
-  make = pin: { inherit wheel sdist; }.${pin.provider} or (throw "mach: no provider ${builtins.toJSON pin.provider}, for ${pin.name}") pin;
+  attribute = use parts.attribute { installer = fetch lock.tools.installer; };
+  make = pin: { inherit wheel sdist; nixpkgs = attribute; }.${pin.provider} or (throw "mach: no provider ${builtins.toJSON pin.provider}, for ${pin.name}") pin;
   named = pins: builtins.listToAttrs (map (pin: { inherit (pin) name; value = make pin; }) pins);
 
   # A closure may hold sdists, which are built in closures of their own first. Digests in a lock that mach made
@@ -69,6 +70,6 @@ builtins.seq selected {
   inside = { inherit pkgs use environment projects developed fetch locate; inherit (selected) target; hasEditables = editables != { }; };
   # every file that a build fetches
   sources = map fetch (builtins.attrValues lock.tools
-    ++ builtins.filter (artifact: artifact.type != "path") (map (pin: pin.artifact) (selected.target.pins ++ closurePins))
+    ++ builtins.filter (artifact: artifact.type != "path" && artifact.type != "nixpkgs") (map (pin: pin.artifact) (selected.target.pins ++ closurePins))
     ++ map crateArtifact (builtins.concatMap (pin: pin.crates or [ ]) (selected.target.pins ++ closurePins)));
 }

@@ -1,0 +1,132 @@
+"""nixpkgs as a provider: crawled from a tree, chosen, locked with its closure, and built beside wheels and sdists."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.machines import HOST_PYTHON, Machine
+from tests.support.dists import make_sdist, make_wheel, wheel_from_installed
+from tests.support.index import FakeIndex
+from tests.support.nix import NixStore
+from tests.support.nixpkgs_tree import Module, write_nixpkgs
+
+pytestmark = pytest.mark.nix
+
+REV = "5eed1eead550" + "0" * 28
+SERIES = ".".join(HOST_PYTHON.split(".")[:2])
+
+
+HOUSE = """\
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "house"
+version = "1.0"
+dependencies = ["wall"]
+scripts.house-cmd = "house:main"
+[tool.setuptools]
+py-modules = ["house"]
+"""
+
+
+def program(name: str) -> dict[str, Any]:
+    return {"entry_points": {"console_scripts": {f"{name}-cmd": f"{name}:main"}}}
+
+
+def module(name: str, more: str = "") -> dict[str, str]:
+    return {f"{name}.py": f"import sys\n{more}\ndef main():\n    print({name!r}, sys.prefix)\n"}
+
+
+MODULES = (
+    Module(
+        wheel=make_wheel("brick", "2.0", files=module("brick", "import mortar"), **program("brick")),
+        dependencies=["mortar"],
+        extras={"paint": ["Colour_1"]},
+    ),
+    Module(wheel=make_wheel("mortar", "1.5", files=module("mortar"))),
+    Module(wheel=make_wheel("mortar", "1.0", files=module("mortar")), attribute="mortar_1"),
+    Module(
+        wheel=make_wheel("colour", "1.0", files=module("colour")),
+        attribute="Colour_1",
+        urls=["mirror://pypi/c/colour/colour-1.0.tar.gz"],
+        pname="something-else",
+    ),
+    Module(wheel=make_wheel("ruin", "1.0", files=module("ruin")), meta={"broken": True}),
+    Module(wheel=make_wheel("nightly", "1.0", files=module("nightly")), version="unstable-2024-01-01"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A machine whose catalog knows a nixpkgs."""
+
+    machine: Machine
+    tree: Path
+    crawled: dict[str, Any]
+
+    def lock(self, *words: str, code: int = 0) -> dict[str, dict[str, Any]]:
+        pinned = ("--nixpkgs", REV, "--nixpkgs-sha256", str(self.crawled["sha256"]))
+        self.machine.mach("lock", *words, *pinned, "--python", HOST_PYTHON, code=code)
+        return {pin["name"]: pin for pin in json.loads(self.machine.read("mach.lock"))["targets"][0]["pins"]}
+
+    def build(self) -> Path:
+        self.machine.mach("gen", "--lock", "mach.lock", "-o", "python.nix")
+        words = ["nix-build", "--no-out-link", "python.nix", "-A", "env", "--arg", "pkgs", f"import {self.tree} {{ }}"]
+        done = subprocess.run(words, cwd=self.machine.home, env=self.machine.env(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return Path(done.stdout.strip())
+
+
+@pytest.fixture
+def place(fake_index: FakeIndex, nix_store: NixStore, tmp_path: Path) -> Place:
+    for tool in ("installer", "pyproject-hooks", "setuptools", "wheel"):
+        fake_index.add(wheel_from_installed(tool))
+    for dist in (
+        make_wheel("wall", "1.0", requires=["brick>=1"], files=module("wall", "import brick"), **program("wall")),
+        make_sdist("house", "1.0", requires=["wall"], files=module("house", "import wall"), pyproject=HOUSE),
+        make_wheel("brick", "3.0", requires=["mortar"], files=module("brick", "import mortar")),
+        make_wheel("mortar", "2.0", files=module("mortar")),
+    ):
+        fake_index.add(dist)
+    home = tmp_path / "home"
+    home.mkdir()
+    machine = Machine(home=home, index_url=fake_index.url, environ=nix_store.env())
+    tree = write_nixpkgs(tmp_path / "nixpkgs", MODULES)
+    crawled = machine.mach("crawl", "nixpkgs", tree, "--python", SERIES, "--json").json
+    return Place(machine=machine, tree=tree, crawled=crawled)
+
+
+def test_a_mixed_environment_runs_with_the_programs_of_all_three(place: Place) -> None:
+    pins = place.lock("house", "--provider", "brick=nixpkgs", "--provider", "mortar=nixpkgs,wheel")
+    assert {name: (pin["version"], pin["provider"]) for name, pin in pins.items()} == {
+        "brick": ("2.0", "nixpkgs"),
+        "house": ("1.0", "sdist"),
+        "mortar": ("1.5", "nixpkgs"),
+        "wall": ("1.0", "wheel"),
+    }
+    assert pins["brick"]["artifact"] == {"type": "nixpkgs", "attribute": "brick", "version": "2.0"}
+    assert pins["brick"]["dependencies"] == {"mortar": ["mortar==1.5"]}
+    env = place.build()
+    for name in ("house", "wall", "brick"):
+        said = subprocess.run([env / "bin" / f"{name}-cmd"], env={}, capture_output=True, text=True, check=True).stdout
+        assert said == f"{name} {env}\n"
+    text = (env / "bin/brick-cmd").read_bytes()
+    assert text.startswith(f"#!{env}/bin/python".encode())
+
+
+def test_nothing_but_nixpkgs_needs_no_page_of_an_index(place: Place) -> None:
+    pins = place.lock("brick[paint]", "--providers", "nixpkgs")
+    assert {name: pin["version"] for name, pin in pins.items()} == {"brick": "2.0", "colour": "1.0", "mortar": "1.5"}
+    assert pins["brick"]["extras"] == ["paint"]
+    assert pins["colour"]["artifact"]["attribute"] == "Colour_1"
+    env = place.build()
+    code = "import brick, colour, sys; print(brick.__file__.startswith(sys.prefix), colour.__name__)"
+    said = subprocess.run([env / "bin/python", "-c", code], env={}, capture_output=True, text=True, check=True).stdout
+    assert said == "True colour\n"
