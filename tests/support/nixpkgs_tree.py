@@ -11,7 +11,17 @@ from pathlib import Path
 from tests.support.dists import Dist
 from tests.support.nix import STAND_IN
 
-__all__ = ["Module", "write_nixpkgs"]
+__all__ = ["FAULTS", "Module", "write_generated", "write_nixpkgs"]
+
+#: What can be wrong with an attribute: ``tryEval`` catches the first two, the others end an evaluation.
+FAULTS = {
+    "throw": 'throw "this is planted"',
+    "assert": "assert false; 1",
+    "missing-attribute": "({ }).missing",
+    "type": 'final.buildPythonPackage { pname = 1 + "x"; version = "1"; format = "wheel"; }',
+    "abort": 'abort "this is planted"',
+    "recursion": "let x = x; in x",
+}
 
 _DEFAULT = """\
 { system ? builtins.currentSystem, config ? { }, overlays ? [ ] }:
@@ -86,3 +96,20 @@ def write_nixpkgs(folder: Path, modules: Sequence[Module], planted: str = "{ }")
     (folder / "modules.json").write_text(json.dumps(listed, indent=1))
     (folder / "planted.nix").write_text(f"final: prev: {planted}\n")
     return folder
+
+
+def write_generated(folder: Path, count: int) -> Path:
+    """Write a nixpkgs of *count* modules, each with three dependencies, and one attribute for each of :data:`FAULTS`."""
+    planted = " ".join(f"bad-{name} = {text};" for name, text in FAULTS.items())
+    generated = f"""
+      builtins.listToAttrs (builtins.genList (number: {{
+        name = "module-${{toString number}}";
+        value = final.buildPythonPackage {{
+          pname = "module-${{toString number}}";
+          version = "1.${{toString number}}";
+          format = "wheel";
+          src = final.fetchPypi {{ pname = "module-${{toString number}}"; version = "1.${{toString number}}"; hash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="; }};
+          dependencies = map (step: final."module-${{toString (number / step)}}") (if number == 0 then [ ] else [ 2 3 5 ]);
+        }};
+      }}) {count}) // {{ {planted} }}"""
+    return write_nixpkgs(folder, (), generated)
