@@ -190,8 +190,20 @@ def test_two_at_once_share_what_is_kept(ask: Asking):
             "backend:missing-compiler",
             "its build backend 'backend' needs a compiler that this machine does not have: error: command 'gcc' failed",
         ),
+        (
+            "raise SystemExit(__import__('subprocess').run(['cargo', '--version']))",
+            "backend:missing-compiler",
+            "its build backend 'backend' looked for cargo, and Rust is not offered to backends that are asked what an "
+            "sdist requires: take a wheel of it, or another release: FileNotFoundError: ",
+        ),
+        (
+            "raise LookupError('setuptools-scm was unable to detect version for /build/source.')",
+            "backend:needs-repository",
+            "its build backend 'backend' takes its version from the history of a repository, and what is built is the "
+            "files alone, without .git: LookupError: ",
+        ),
     ],
-    ids=range(5),
+    ids=["raises", "raises an object", "no list", "network", "gcc", "cargo", "scm"],
 )
 def test_a_backend_that_fails_is_recorded_with_its_class(ask: Asking, body: str, source: str, sentence: str):
     found = ask.failure(in_tree_sdist(requires=body))

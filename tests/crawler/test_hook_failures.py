@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.hook_failures import FailureClass, find_cause, tell_failure
+from crawler.hook_failures import FailureClass, find_cause, find_rust_program, tell_failure
 
 MATURIN = """\
 Cargo, the Rust package manager, is not installed or is not on PATH.
@@ -62,6 +62,36 @@ ENDED = 'error: it needs more\n  File "x.py"\nSystemExit: 1\n'
 def test_the_line_that_tells_most_is_the_cause(output: str, kind: FailureClass | None, line: str | None):
     assert tell_failure(output.encode()) is kind
     assert find_cause(kind or FailureClass.BACKEND_FAILED, output.encode()) == line
+
+
+@pytest.mark.parametrize(
+    ("output", "program"),
+    [
+        (MATURIN, "cargo"),
+        ("error: can't find Rust compiler\n\nIf you are using an outdated pip version", "rustc"),
+        ("error: can't find Rust compiler\nFileNotFoundError: [Errno 2] No such file or directory: 'cargo'\n", "cargo"),
+        ("Rust toolchain 1.70 is not installed", "cargo"),
+        ("error: command 'gcc' failed: No such file or directory", None),
+    ],
+)
+def test_rust_is_told_from_other_compilers(output: str, program: str | None):
+    assert tell_failure(output.encode()) is FailureClass.MISSING_COMPILER
+    assert find_rust_program(output.encode()) == program
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "LookupError: setuptools-scm was unable to detect version for /build/source.\n\nMake sure you're",
+        "Error getting the version from source `vcs`: setuptools-scm was unable to detect version for '/build/source'.",
+        "Versioning for this project requires either an sdist tarball, or access to an upstream git repository. It's",
+        "RuntimeError: Unable to detect version control system.",
+        "pdm.backend.exceptions.ConfigError: Cannot find the version from SCM or SCM isn't detected.",
+        "fatal: not a git repository (or any of the parent directories): .git",
+    ],
+)
+def test_a_version_that_stands_in_tags_alone_is_told_from_other_failures(output: str):
+    assert tell_failure(output.encode()) is FailureClass.NEEDS_REPOSITORY
 
 
 @pytest.mark.parametrize(

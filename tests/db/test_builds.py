@@ -16,6 +16,7 @@ from resolver.catalog import EXTRACTOR, ID, KIND, METADATA, SDIST, TAKES_A_BUILD
 from resolver.crates import Crate, read_crates
 from resolver.errors import DataError
 from resolver.names import normalize_project
+from resolver.unversioned import TAKES_A_VERSION, UNVERSIONED, read_version
 from tests.db.examples import CLOSURE, INDEX, SYSTEM, built, file, metadata, page
 
 ALPHA = normalize_project("alpha")
@@ -94,6 +95,35 @@ def test_what_is_no_crate_is_not_kept(catalog: CatalogHandle, crates: tuple[Crat
     build = BuildSystem(requires=("maturin",), crates=crates)
     with pytest.raises(DataError) as caught:
         publish(catalog, [page("alpha", SDIST_1), metadata("alpha", SDIST_1, build=build)])
+    assert caught.value.code == "invalid-fact"
+
+
+def test_the_version_that_a_backend_told_is_part_of_what_it_said(catalog: CatalogHandle):
+    told = BuildSystem(requires=(), version="1.2.post3")
+    publish(catalog, [page("alpha", SDIST_1), metadata("alpha", SDIST_1, failure=TAKES_A_VERSION)])
+    publish(catalog, [built("alpha", SDIST_1, "metadata", build=told)])
+    known = read(catalog)
+    [[*_, position]] = known.builds
+    assert list(known.depsets[position][5]) == [[], None, [], EXTRACTOR, None, "1.2.post3"]
+    assert (read_version(known.depsets[position][5]), read_crates(known.depsets[position][5])) == ("1.2.post3", None)
+    verify(catalog)
+    before = snapshot_id(catalog)
+    publish(catalog, [built("alpha", SDIST_1, "metadata", build=told)])
+    assert snapshot_id(catalog) == before
+    publish(catalog, [built("alpha", SDIST_1, "metadata", build=replace(told, version="1.3"))])
+    assert snapshot_id(catalog) != before
+
+
+@pytest.mark.parametrize("version", ["1.0-1", "01", "new", "", UNVERSIONED, "1" * 300, "../1"])
+def test_what_is_no_version_is_not_kept(catalog: CatalogHandle, version: str):
+    with pytest.raises(DataError) as caught:
+        publish(
+            catalog,
+            [
+                page("alpha", SDIST_1),
+                built("alpha", SDIST_1, "metadata", build=BuildSystem(requires=(), version=version)),
+            ],
+        )
     assert caught.value.code == "invalid-fact"
 
 

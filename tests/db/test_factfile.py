@@ -78,6 +78,18 @@ def test_crates_survive_the_way_through_a_file(catalog: CatalogHandle, tmp_path:
     assert json.loads(lines[1])["depsets"] == told["depsets"]
 
 
+@pytest.mark.parametrize("crates", [None, [["leaf", "0.1.0", "a" * 64]]], ids=["no crates", "crates"])
+def test_a_version_survives_the_way_through_a_file(catalog: CatalogHandle, tmp_path: Path, crates: object):
+    told = saying(depset=[*DEPSET, [*BUILD, crates, "1.2"]], link=[0, None])
+    (tmp_path / "file").write_bytes(packed(HEADER, told))
+    assert import_file(catalog, tmp_path / "file").learned == 1
+    [depset] = catalog.reader().pages(INDEX, [ALPHA])[ALPHA].depsets
+    assert depset[5][4:] == [crates, "1.2"]
+    export_facts(catalog, tmp_path / "again", pages=[], metadata=[(INDEX, ALPHA, SDIST)], builds=[])
+    lines = gzip.decompress((tmp_path / "again").read_bytes()).splitlines()
+    assert json.loads(lines[1])["depsets"] == told["depsets"]
+
+
 def test_the_form_of_version_1_is_still_read(catalog: CatalogHandle, tmp_path: Path):
     old = project(depsets=[DEPSET], files=[[*FILE[:11], [0, None]]])
     (tmp_path / "file").write_bytes(packed({**HEADER, "version": 1}, old))
@@ -155,6 +167,10 @@ HOSTILE = [
         for items in (
             [None],
             [[], []],
+            [None, None],
+            [None, "01.0"],
+            [None, "../1"],
+            [None, "1.0", None],
             [["leaf"]],
             [[["leaf", "0.1.0"]]],
             [[["leaf", "0.1.0", None]]],

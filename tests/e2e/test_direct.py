@@ -110,6 +110,29 @@ def test_a_folder_and_a_wheel_beside_the_lock(build: Build, machine: Machine) ->
         assert again.stdout.strip() == str(env), again.stderr
 
 
+def test_versions_and_names_that_only_a_build_backend_tells(
+    build: Build, machine: Machine, site: tuple[Path, str]
+) -> None:
+    folder, url = site
+    dynamic = DEMO["pyproject.toml"].replace('version = "1.2"', 'dynamic = ["version"]')
+    table = '\n[tool.setuptools.dynamic]\nversion = {attr = "demo_app.told.__version__"}\n'
+    told = {"pyproject.toml": dynamic + table, "src/demo_app/told.py": "__version__ = '3.4'\n"}
+    repository = Repository(folder / "repository")
+    repository.commit(DEMO | told)
+    script = {"setup.py": "from setuptools import setup\nsetup(name='duo', version='5.0', py_modules=['duo'])\n"}
+    tree = write_tree(machine.home / "folder", script | {"duo.py": "answer = 42\n"})
+    env = build(f"demo-app @ git+{url}/repository/.git@main", "./folder")
+    code = "import importlib.metadata as m, duo; print(m.version('demo-app'), m.version('duo'), duo.answer)"
+    assert run(env / "bin/python", "-c", code) == "3.4 5.0 42"
+    assert (pin(machine, "demo-app")["version"], pin(machine, "duo")["version"]) == ("3.4", "5.0")
+    # the lock holds no other version than the one that is built
+    (tree / "setup.py").write_text(script["setup.py"].replace("5.0", "6.0"))
+    failed = machine.process("build", "--lock", "mach.lock", code=100)
+    assert "a wheel of 'duo' '6.0', and the lock pins 'duo 5.0'; if its source has changed, lock it again" in (
+        failed.stderr
+    )
+
+
 def test_a_shell_imports_a_working_tree_as_it_is(build: Build, machine: Machine) -> None:
     tree = write_tree(machine.home / "demo", DEMO)
     env = build("-r", str(machine.write("requirements.txt", "-e ./demo\n")))
