@@ -20,9 +20,13 @@ from resolver.names import NormalizedName
 from resolver.reading import Need
 from resolver.requirement import Request
 
+from .hook_ways import HookWays
+from .nix_hooks import NixHooks
+
 if TYPE_CHECKING:
     from crawler.building import BuildJob, Environments
     from crawler.client import Client
+    from crawler.hook_builds import HookBuilder
     from db.facts import BuiltFact, FileFact
     from resolver.building import Builder
 
@@ -43,6 +47,7 @@ class Backends:
     :param paths: where the local sources of the request lie, by reference.
     :param connect: gives the client that downloads; called only where something is downloaded.
     :param detail: takes a line that only a curious user wants.
+    :param nix: what may ask by Nix builds; closed by the caller.
     """
 
     def __init__(
@@ -51,11 +56,13 @@ class Backends:
         connect: Callable[[], Client],
         paths: Mapping[str, Path],
         detail: Callable[[str], None],
+        nix: NixHooks,
     ) -> None:
         self._handle = handle
         self._detail = detail
         self._connect = connect
         self._paths = paths
+        self._ways = HookWays(nix, lambda: self.interpreters)
         self._said: dict[str, list[LocalBuild]] = defaultdict(list)
 
     @cached_property
@@ -84,7 +91,11 @@ class Backends:
 
         from .asking import this_system
 
-        return Builder(system=this_system(), pythons=tuple(sorted(self.interpreters)))
+        return Builder(system=this_system(), pythons=self._ways.pythons)
+
+    def renew(self, reader: Reader) -> Reader:
+        """Return *reader* without the failures of backends that this machine may do better."""
+        return self._ways.forget_curable(self._handle, reader)
 
     def complete(self, request: Request) -> Request:
         """Return *request* with what the backends of its local sources said so far."""
@@ -121,7 +132,7 @@ class Backends:
         What arrived is kept whatever else fails.
 
         :param told: is called with how many of how many are done, and the last project.
-        :raises Unavailable: ``no-sandbox`` and its kin; what fetching sdists and wheels raises.
+        :raises Unavailable: ``no-sandbox``, ``build-needs-nix`` and their kin; what fetching sdists and wheels raises.
         """
         from concurrent.futures import ThreadPoolExecutor, as_completed
 
@@ -169,22 +180,18 @@ class Backends:
     def _ask(self, job: BuildJob, environments: Environments) -> list[BuiltFact]:
         from crawler.building import ask_for_build
 
-        interpreter = self.interpreters.get(job.python)
-        if interpreter is None:
-            raise Unavailable(
-                "no-interpreter",
-                f"no Python was found to ask the build backend of {job.file.filename} in",
-                hint=f"install CPython {job.python} as python{job.python}, or run mach in a CPython",
+        def ask(interpreter: Path, builder: HookBuilder | None) -> list[BuiltFact]:
+            return ask_for_build(
+                self._connect(),
+                job,
+                folder=_kept_files(),
+                interpreter=interpreter,
+                source=self._paths.get(job.index.removeprefix(DIRECT)),
+                environments=environments,
+                builder=builder,
             )
-        source = self._paths.get(job.index.removeprefix(DIRECT))
-        return ask_for_build(
-            self._connect(),
-            job,
-            folder=_kept_files(),
-            interpreter=interpreter,
-            source=source,
-            environments=environments,
-        )
+
+        return self._ways.ask(job, ask)
 
 
 def _closure_files(need: BuildNeed) -> set[int]:

@@ -18,6 +18,7 @@ from resolver.names import NormalizedName
 from resolver.statistics import Statistics
 
 from .backends import Backends
+from .nix_hooks import NixHooks
 from .notices import Notices
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Filling:
     clock: Callable[[], float] = time.time
     local_paths: Mapping[str, Path] = field(default_factory=dict)
     """Where the local sources of the request lie, by reference."""
+    nix: NixHooks = field(default_factory=NixHooks)
+    """Asks build backends by Nix builds, where that is needed."""
     statistics: Statistics = field(default_factory=Statistics)
     _backends: Backends = field(init=False)
     _client: Client | None = None
@@ -71,7 +74,7 @@ class Filling:
     """Runs that lacked metadata of a project."""
 
     def __post_init__(self) -> None:
-        self._backends = Backends(self.handle, self._connect, self.local_paths, self.notices.detail)
+        self._backends = Backends(self.handle, self._connect, self.local_paths, self.notices.detail, self.nix)
 
     def find_builder(self) -> Builder | None:
         """Return this machine as one that can ask build backends; None where nothing is asked of any index."""
@@ -99,6 +102,7 @@ class Filling:
             request = with_names(request, self._backends.told_names())
             nameless = nameless_part(request)
             reader = self.handle.reader(self.generation)
+            reader = reader if self.offline else self._backends.renew(reader)
             began = time.perf_counter()
             outcome = attempt(self._backends.complete(nameless or request), reader)
             self.statistics.runs += 1
@@ -233,7 +237,8 @@ class Filling:
         return self._client
 
     def close(self) -> None:
-        """Close the connections to indexes."""
+        """Close the connections to indexes, and let go of what Nix keeps for this command."""
+        self.nix.close()
         if self._client is not None:
             self._client.close()
             self._client = None

@@ -20,6 +20,7 @@ from resolver.target import make_target
 
 from .asking import Asked
 from .filling import DEFAULT_MAX_AGE, Filling
+from .nix_hooks import NixHooks
 from .notices import Notices
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def lock_request(
     upgrade: Upgrade | None = None,
     near: Lock | None = None,
     nixpkgs: Nixpkgs | None = None,
+    fixes: Sequence[Fix] = (),
     statistics: Statistics | None = None,
 ) -> Locked:
     """Return a lock for what was asked.
@@ -97,6 +99,8 @@ def lock_request(
     An *old* lock that satisfies the request is returned as it is, without a catalog;
     else its pins are preferences, so that little moves; so are those of *near*, for every target.
 
+    :param nixpkgs: pinned; build backends that take something of nixpkgs get it from there.
+    :param fixes: the user's own, after those that come with mach.
     :param statistics: counted up, also where there is no answer; by default a new value.
     :raises NoSolution: with the reason.
     :raises DataError: ``not-covered`` and what is wrong with a catalog.
@@ -124,6 +128,7 @@ def lock_request(
             generation=generation,
             statistics=Statistics() if statistics is None else statistics,
             local_paths=asked.local_paths,
+            nix=NixHooks(nixpkgs, fixes),
         )
         stack.callback(filling.close)
         upgrade = upgrade or Upgrade()

@@ -27,6 +27,7 @@ from .build_jobs import BuildFailed, BuildJob, fail, refuse_file
 from .build_sources import open_source
 from .client import Client
 from .core_metadata import UnusableMetadata, parse_core_metadata
+from .hook_builds import BuildRunner, HookBuilder
 from .hook_failures import FailureClass, HookFailure, Refused
 from .kept_files import has_hash, keep_file
 from .kept_wheels import KeptWheel, find_wheel, keep_wheel, open_draft
@@ -46,6 +47,7 @@ class _Key(NamedTuple):
     closure: str
     wheels: tuple[FileFact, ...]
     sdists: tuple[BuildJob, ...]
+    builder: HookBuilder | None
 
 
 @dataclass(slots=True)
@@ -77,6 +79,8 @@ class Environments:
         #: The one that was used last comes last.
         self._shared: OrderedDict[_Key, _Shared] = OrderedDict()
         self._building: dict[str, Lock] = {}
+        self._scratch = ExitStack()
+        self._scratches: dict[HookBuilder, Path] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -87,25 +91,27 @@ class Environments:
         with self._lock:
             left = list(self._shared.values())
             self._shared.clear()
-        _close(left)
+        with self._scratch:
+            _close(left)
 
     @contextmanager
-    def open(self, job: BuildJob, interpreter: Path) -> Iterator[BuildEnvironment]:
+    def open(self, job: BuildJob, interpreter: Path, builder: HookBuilder | None = None) -> Iterator[BuildEnvironment]:
         """Yield the environment of *job*'s closure, entered; it is closed when it is needed no more.
 
         :param interpreter: a CPython of the series *job.python* on this machine.
+        :param builder: builds the closure's sdists; by default bubblewrap makes sandboxes for that.
         :raises BuildFailed: where a file of the closure is unusable, or an sdist in it cannot be built.
         :raises Unavailable: ``interpreter-unusable``, ``no-temporary-space``, ``sandbox-failed``, and
             what fetching raises.
         """
-        key = _Key(interpreter, job.python, job.closure, job.wheels, job.sdists)
+        key = _Key(interpreter, job.python, job.closure, job.wheels, job.sdists, builder)
         with self._lock:
             shared = self._shared.setdefault(key, _Shared())
             self._shared.move_to_end(key)
             shared.users += 1
         try:
             with shared.making:
-                environment = self._enter(shared, job, interpreter)
+                environment = self._enter(shared, job, interpreter, builder)
             yield environment
         finally:
             with self._lock:
@@ -118,18 +124,20 @@ class Environments:
         idle = [key for key, shared in self._shared.items() if not shared.users and shared.environment is not None]
         return [self._shared.pop(key) for key in idle[: max(0, len(idle) - _MOST_IDLE)]]
 
-    def _enter(self, shared: _Shared, job: BuildJob, interpreter: Path) -> BuildEnvironment:
+    def _enter(
+        self, shared: _Shared, job: BuildJob, interpreter: Path, builder: HookBuilder | None
+    ) -> BuildEnvironment:
         if shared.failure is not None:
             raise BuildFailed(shared.failure.kind, shared.failure.sentence)
         if shared.environment is None:
             try:
-                shared.environment = self._make(job, interpreter)
+                shared.environment = self._make(job, interpreter, builder)
             except BuildFailed as failure:
                 shared.failure = failure
                 raise
         return shared.environment
 
-    def _make(self, job: BuildJob, interpreter: Path) -> BuildEnvironment:
+    def _make(self, job: BuildJob, interpreter: Path, builder: HookBuilder | None) -> BuildEnvironment:
         try:
             for wheel in job.wheels:
                 _check_name(wheel.filename)
@@ -137,7 +145,7 @@ class Environments:
                     raise refuse_file(wheel)
             wheels = [(wheel.filename, keep_file(self._client, wheel, self._folder)) for wheel in job.wheels]
             for sdist in job.sdists:
-                built = self._build(sdist, interpreter)
+                built = self._build(sdist, interpreter, builder)
                 wheels.append((built.filename, built.path))
             return _enter_environment(job, interpreter, wheels)
         except Refused as refused:
@@ -145,34 +153,51 @@ class Environments:
 
     # ---- sdists in closures
 
-    def _build(self, job: BuildJob, interpreter: Path) -> KeptWheel:
+    def _build(self, job: BuildJob, interpreter: Path, builder: HookBuilder | None) -> KeptWheel:
         """Return the wheel of an sdist that stands in a closure, built where it is not kept."""
         try:
             if not has_hash(job.file):
                 raise refuse_file(job.file)
             key = _name_build(job)
+            folder = self._folder_for(builder)
             with self._lock:
-                building = self._building.setdefault(key, Lock())
+                building = self._building.setdefault(f"{folder}/{key}", Lock())
             with building:
-                return find_wheel(self._folder, key) or self._build_now(job, key, interpreter)
+                return find_wheel(folder, key) or self._build_now(job, folder / key, interpreter, builder)
         except Refused as refused:
             raise fail(refused.failure).in_closure(job) from refused
         except BuildFailed as failure:
             raise failure.in_closure(job) from failure
 
-    def _build_now(self, job: BuildJob, key: str, interpreter: Path) -> KeptWheel:
+    def _folder_for(self, builder: HookBuilder | None) -> Path:
+        """Return where built wheels are kept; those that Nix built may name what its store has today alone."""
+        if builder is None:
+            return self._folder
+        with self._lock:
+            if builder not in self._scratches:
+                name = self._scratch.enter_context(tempfile.TemporaryDirectory(prefix="mach-wheels-"))
+                self._scratches[builder] = Path(name)
+            return self._scratches[builder]
+
+    def _build_now(self, job: BuildJob, place: Path, interpreter: Path, builder: HookBuilder | None) -> KeptWheel:
         with ExitStack() as stack:
             tree, folder = stack.enter_context(open_source(self._client, job, self._folder, limits=self._limits))
-            environment = stack.enter_context(self.open(job, interpreter))
-            content = stack.enter_context(open_draft(self._folder))
+            environment = stack.enter_context(self.open(job, interpreter, builder))
+            content = stack.enter_context(open_draft(place.parent))
             answer = ask_backend_of(
-                tree, environment=environment, step="wheel", subdirectory=folder, limits=self._limits, content=content
+                tree,
+                environment=environment,
+                step="wheel",
+                subdirectory=folder,
+                limits=self._limits,
+                content=content,
+                runner=None if builder is None else BuildRunner(builder, job),
             )
             if isinstance(answer, HookFailure):
                 raise fail(answer)
             assert isinstance(answer, BuiltWheel), "that is what the step gives"
             _check_wheel(job, answer)
-            return keep_wheel(self._folder, key, answer.filename, content)
+            return keep_wheel(place.parent, place.name, answer.filename, content)
 
 
 def _close(ended: Sequence[_Shared]) -> None:

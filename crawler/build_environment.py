@@ -25,7 +25,7 @@ from .interpreters import Interpreter, describe_interpreter
 from .sandbox_user import give_to_sandbox
 from .sandbox_view import INSIDE, View, is_taken, lay_out_etc, lay_out_tools, view_system
 
-__all__ = ["BuildEnvironment"]
+__all__ = ["BuildEnvironment", "lay_out_driver"]
 
 _PREFIX = INSIDE / "environment"
 _DRIVER = INSIDE / "driver"
@@ -47,13 +47,6 @@ class BuildEnvironment:
 
     def __init__(self, python: Path, wheels: Sequence[Path]) -> None:
         self.interpreter = describe_interpreter(python)
-        taken = [prefix for prefix in self.interpreter.prefixes if is_taken(prefix)]
-        if taken:
-            raise Unavailable(
-                "interpreter-unusable",
-                f"build backends cannot run in {str(python)!r}: a sandbox has something else at {str(taken[0])!r}",
-                hint="name a CPython that is installed elsewhere, below /usr, /opt or /nix/store for example",
-            )
         self._wheels = tuple(wheels)
         self._folder: Path | None = None
 
@@ -77,6 +70,16 @@ class BuildEnvironment:
             self._folder = None
 
     @property
+    def folder(self) -> Path:
+        """Where it lies: ``environment``, as it is seen inside, and ``driver``.
+
+        :raises RuntimeError: where the environment was not entered.
+        """
+        if self._folder is None:
+            raise RuntimeError("the build environment is not there: it is a context manager")
+        return self._folder
+
+    @property
     def driver(self) -> list[str]:
         """The command that runs the driver inside, apart from the wheels."""
         return [str(self.interpreter.executable), "-I", "-S", str(_DRIVER / "hook_driver.py")]
@@ -85,10 +88,17 @@ class BuildEnvironment:
         """Return what a sandbox sees that asks a backend of the tree *source*.
 
         :raises RuntimeError: where the environment was not entered.
+        :raises Unavailable: ``interpreter-unusable`` where a sandbox has something else in its place.
         """
-        if self._folder is None:
-            raise RuntimeError("the build environment is not there: it is a context manager")
-        folder = self._folder
+        folder = self.folder
+        taken = [prefix for prefix in self.interpreter.prefixes if is_taken(prefix)]
+        if taken:
+            raise Unavailable(
+                "interpreter-unusable",
+                f"build backends cannot run in {str(self.interpreter.executable)!r}: "
+                f"a sandbox has something else at {str(taken[0])!r}",
+                hint="name a CPython that is installed elsewhere, below /usr, /opt or /nix/store for example",
+            )
         system = view_system(etc=folder / "etc", empty=folder / "empty", prefixes=self.interpreter.prefixes)
         own = [(folder / name, INSIDE / name) for name in ("environment", "tools", "driver")]
         return View(folders=(*system.folders, *own, (source, INSIDE / "source")), links=system.links)
@@ -97,7 +107,7 @@ class BuildEnvironment:
         (folder / "empty").mkdir()
         lay_out_etc(folder / "etc")
         lay_out_tools(folder / "tools")
-        _lay_out_driver(folder / "driver")
+        lay_out_driver(folder / "driver")
         prefix = folder / "environment"
         (prefix / "bin").mkdir(parents=True)
         site_packages = prefix / "lib" / f"python{self.interpreter.series}" / "site-packages"
@@ -129,12 +139,13 @@ def _unusable(filename: str, reason: str) -> Refused:
     return Refused(FailureClass.UNUSABLE_WHEEL, f"its build requirement {filename!r} cannot be installed: {reason}")
 
 
-def _lay_out_driver(folder: Path) -> None:
+def lay_out_driver(folder: Path) -> None:
     """Put the driver and the library it uses into *folder*: the interpreter inside need not be mach's own."""
     import pyproject_hooks
 
     folder.mkdir()
-    shutil.copyfile(Path(__file__).with_name("hook_driver.py"), folder / "hook_driver.py")
+    for name in ("hook_driver.py", "hook_build_driver.py", "process_usage.py"):
+        shutil.copyfile(Path(__file__).with_name(name), folder / name)
     library = Path(pyproject_hooks.__file__).parent
     shutil.copytree(library, folder / library.name, ignore=shutil.ignore_patterns("__pycache__"))
 

@@ -8,7 +8,7 @@ import json
 import math
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -35,7 +35,7 @@ from .sandbox import Ending, require_sandbox, run_sandboxed
 from .sandbox_limits import Limits
 from .unpacked_sdist import UnpackedSdist, unpack_sdist
 
-__all__ = ["BuildRequires", "BuiltMetadata", "BuiltWheel", "Step", "ask_backend", "ask_backend_of"]
+__all__ = ["BuildRequires", "BuiltMetadata", "BuiltWheel", "Runner", "Step", "ask_backend", "ask_backend_of"]
 
 #: ``requires`` asks get_requires_for_build_wheel, ``metadata`` prepare_metadata_for_build_wheel or build_wheel,
 #: ``wheel`` build_wheel.
@@ -79,6 +79,9 @@ class BuiltWheel:
 
 
 Answer = BuildRequires | BuiltMetadata | BuiltWheel | HookFailure
+#: Asks one question where nothing but its answer gets out: the request for the driver, the environment, the
+#: source tree, the limits, and where a wheel goes.
+Runner = Callable[[Mapping[str, Any], BuildEnvironment, Path, Limits, IO[bytes] | None], Ending]
 
 
 def ask_backend(
@@ -116,11 +119,13 @@ def ask_backend_of(
     subdirectory: str = "",
     limits: Limits | None = None,
     content: IO[bytes] | None = None,
+    runner: Runner | None = None,
 ) -> Answer:
     """Ask as :func:`ask_backend` does, of a source that is unpacked already; it stays as it is.
 
     :param content: where the step ``wheel`` writes the wheel, at most *limits.wheel* bytes; what
         lies there is to be used only where the answer is a :class:`BuiltWheel`.
+    :param runner: by default a sandbox that bubblewrap makes.
     :raises ValueError: where that step has no *content*, or another one has.
     """
     if (step == "wheel") is (content is None):
@@ -146,15 +151,25 @@ def ask_backend_of(
         },
     }
     begin = 0 if content is None else content.tell()
-    ending = run_sandboxed(
-        environment.driver,
-        request=json.dumps(request).encode() + b"\n",
-        view=environment.view(source.folder),
-        limits=limits,
-        attachment=content,
-    )
+    ending = (runner or _run_in_bubblewrap)(request, environment, source.folder, limits, content)
     written = 0 if content is None else content.tell() - begin
     return _judge(ending, step, system, limits, environment.interpreter, written)
+
+
+def _run_in_bubblewrap(
+    request: Mapping[str, Any],
+    environment: BuildEnvironment,
+    source: Path,
+    limits: Limits,
+    attachment: IO[bytes] | None,
+) -> Ending:
+    return run_sandboxed(
+        environment.driver,
+        request=json.dumps(request).encode() + b"\n",
+        view=environment.view(source),
+        limits=limits,
+        attachment=attachment,
+    )
 
 
 def _judge(

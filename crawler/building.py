@@ -11,11 +11,12 @@ from db.facts import BuildSystem, BuiltFact
 
 from .build_closures import Environments
 from .build_environment import BuildEnvironment
-from .build_hooks import BuildRequires, BuiltMetadata, Step, ask_backend_of
+from .build_hooks import BuildRequires, BuiltMetadata, Runner, Step, ask_backend_of
 from .build_jobs import BuildFailed, BuildJob, check_depth, fail
 from .build_sources import open_source
 from .client import Client
 from .core_metadata import CoreMetadata, UnusableMetadata, parse_core_metadata
+from .hook_builds import BuildRunner, HookBuilder
 from .hook_failures import NEEDS_REPOSITORY, FailureClass, HookFailure, Refused
 from .sandbox import require_sandbox
 from .sandbox_limits import Limits
@@ -33,6 +34,7 @@ def ask_for_build(
     source: Path | None = None,
     limits: Limits | None = None,
     environments: Environments | None = None,
+    builder: HookBuilder | None = None,
 ) -> list[BuiltFact]:
     """Ask the build backend of *job*'s sdist in its closure, and return the facts.
 
@@ -48,6 +50,7 @@ def ask_for_build(
     :param interpreter: a CPython of the series *job.python* on this machine.
     :param source: an sdist or a source tree of this machine to ask in place of the job's file.
     :param environments: shared with other jobs; by default the job has its own.
+    :param builder: asks by Nix builds, in *interpreter*, which is Nix's then; by default bubblewrap makes sandboxes.
     :raises ValueError: where the step is ``wheel``, which gives no facts.
     :raises Unavailable: what is no fault of the sdist: ``no-sandbox``, ``sandbox-failed``,
         ``interpreter-unusable``, ``no-temporary-space``, ``hash-mismatch``, ``index-unreachable``,
@@ -57,7 +60,9 @@ def ask_for_build(
     """
     if job.step == "wheel":
         raise ValueError("wheels are built for the closures of other jobs alone")
-    require_sandbox()
+    if builder is None:
+        require_sandbox()
+    runner = None if builder is None else BuildRunner(builder, job)
     try:
         check_depth(job)
         with ExitStack() as stack:
@@ -65,8 +70,8 @@ def ask_for_build(
                 environments = stack.enter_context(Environments(client, folder, limits=limits))
             opened = open_source(client, job, folder, source=source, limits=limits)
             tree, subdirectory = stack.enter_context(opened)
-            environment = stack.enter_context(environments.open(job, interpreter))
-            return _ask(job, tree, subdirectory, environment, limits)
+            environment = stack.enter_context(environments.open(job, interpreter, builder))
+            return _ask(job, tree, subdirectory, environment, limits, runner)
     except Refused as refused:
         return [_fail(job, job.step, fail(refused.failure))]
     except BuildFailed as failure:
@@ -74,12 +79,17 @@ def ask_for_build(
 
 
 def _ask(
-    job: BuildJob, tree: UnpackedSdist, subdirectory: str, environment: BuildEnvironment, limits: Limits | None
+    job: BuildJob,
+    tree: UnpackedSdist,
+    subdirectory: str,
+    environment: BuildEnvironment,
+    limits: Limits | None,
+    runner: Runner | None,
 ) -> list[BuiltFact]:
     facts: list[BuiltFact] = []
     if job.step == "requires":
         answer = ask_backend_of(
-            tree, environment=environment, step="requires", subdirectory=subdirectory, limits=limits
+            tree, environment=environment, step="requires", subdirectory=subdirectory, limits=limits, runner=runner
         )
         if isinstance(answer, HookFailure):
             return [_fail(job, "requires", fail(answer))]
@@ -87,16 +97,21 @@ def _ask(
         facts.append(_make_fact(job, "requires", requires=answer.requires))
         if answer.requires:
             return facts
-    return [*facts, _ask_metadata(job, tree, subdirectory, environment, limits)]
+    return [*facts, _ask_metadata(job, tree, subdirectory, environment, limits, runner)]
 
 
 def _ask_metadata(
-    job: BuildJob, tree: UnpackedSdist, subdirectory: str, environment: BuildEnvironment, limits: Limits | None
+    job: BuildJob,
+    tree: UnpackedSdist,
+    subdirectory: str,
+    environment: BuildEnvironment,
+    limits: Limits | None,
+    runner: Runner | None,
 ) -> BuiltFact:
     found: list[CoreMetadata] = []
     while len(found) < 2:
         answer = ask_backend_of(
-            tree, environment=environment, step="metadata", subdirectory=subdirectory, limits=limits
+            tree, environment=environment, step="metadata", subdirectory=subdirectory, limits=limits, runner=runner
         )
         if isinstance(answer, HookFailure):
             return _fail(job, "metadata", fail(answer))

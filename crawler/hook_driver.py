@@ -19,13 +19,33 @@ import sys
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Mapping, Sequence  # noqa: UP035 (Python 3.8)
+from typing import IO, Any, Callable, Mapping, NamedTuple, Sequence  # noqa: UP035 (Python 3.8)
 
-WORK = Path("/build")
-SOURCE, RESULT = WORK / "source", WORK / "result"
 SHARED = Path("/dev/shm")  # noqa: S108 (the sandbox's own)
-INTERPRETER = "/mach/environment/bin/python"
 FILE_DESCRIPTORS = 1024
+
+
+class Place(NamedTuple):
+    """Where a backend is asked."""
+
+    work: Path
+    """A folder that can be written to."""
+    interpreter: str
+    """That of the build environment."""
+
+    @property
+    def source(self) -> Path:
+        """Where the backend's copy of the source tree is."""
+        return self.work / "source"
+
+    @property
+    def result(self) -> Path:
+        """The folder that the backend is given for what it makes."""
+        return self.work / "result"
+
+
+#: In a sandbox that bubblewrap makes (crawler/sandbox_view.py).
+SANDBOX = Place(Path("/build"), "/mach/environment/bin/python")
 
 
 class Failed(Exception):
@@ -47,7 +67,7 @@ def receive(control: socket.socket) -> dict[str, Any]:
 
 def hand_over(control: socket.socket) -> None:
     """Send descriptors by which the supervisor outside sees what is used in here."""
-    folders = [os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in ("/proc", WORK, SHARED)]
+    folders = [os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in ("/proc", SANDBOX.work, SHARED)]
     control.sendmsg([b"."], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", folders))])
     for folder in folders:
         os.close(folder)
@@ -119,17 +139,17 @@ def check_name(name: object, ending: str, what: str) -> str:
     return name
 
 
-def read_prepared(name: object, most: int) -> bytes:
+def read_prepared(result: Path, name: object, most: int) -> bytes:
     """Return METADATA from the .dist-info folder that the backend has made (PEP 517)."""
-    folder = RESULT / check_name(name, ".dist-info", "a .dist-info folder")
+    folder = result / check_name(name, ".dist-info", "a .dist-info folder")
     if folder.is_symlink() or not folder.is_dir():
         raise Failed("false-result", "its backend named a .dist-info folder that is not there")
     return read_plain(folder / "METADATA", most)
 
 
-def read_built(name: object, most: int) -> bytes:
+def read_built(result: Path, name: object, most: int) -> bytes:
     """Return METADATA from the wheel that the backend has made."""
-    path = RESULT / check_name(name, ".whl", "a wheel")
+    path = result / check_name(name, ".whl", "a wheel")
     if path.is_symlink() or not path.is_file():
         raise Failed("false-result", "its backend named a wheel that is not there")
     try:
@@ -145,9 +165,9 @@ def read_built(name: object, most: int) -> bytes:
         raise Failed("false-result", f"its backend made a wheel that is broken ({type(error).__name__})") from None
 
 
-def open_wheel(name: str, most: int) -> IO[bytes]:
+def open_wheel(result: Path, name: str, most: int) -> IO[bytes]:
     """Return the wheel that the backend has made, opened; it is a plain file of at most *most* bytes."""
-    descriptor = os.open(RESULT / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    descriptor = os.open(result / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise Failed("false-result", "its backend made a wheel that is not a plain file")
@@ -156,45 +176,54 @@ def open_wheel(name: str, most: int) -> IO[bytes]:
     return os.fdopen(descriptor, "rb")
 
 
-def ask(request: dict[str, Any]) -> tuple[dict[str, Any], IO[bytes] | None]:
+def ask(request: dict[str, Any], place: Place, runner: Callable[..., None]) -> tuple[dict[str, Any], IO[bytes] | None]:
     """Return the backend's answer to the step of *request*, and the wheel that goes with it."""
     from pyproject_hooks import BuildBackendHookCaller, HookMissing
 
-    folder = SOURCE / request["subdirectory"]
+    result = place.result
     caller = BuildBackendHookCaller(
-        str(folder), request["backend"], request["backend_path"], runner=run_hook, python_executable=INTERPRETER
+        str(place.source / request["subdirectory"]),
+        request["backend"],
+        request["backend_path"],
+        runner=runner,
+        python_executable=place.interpreter,
     )
     if request["step"] == "requires":
         return {"requires": caller.get_requires_for_build_wheel()}, None
     most = request["limits"]["answer"]
-    RESULT.mkdir()
+    result.mkdir()
     if request["step"] == "wheel":
-        name = caller.build_wheel(str(RESULT))
-        data = read_built(name, most)
-        wheel = open_wheel(name, request["limits"]["wheel"])
+        name = caller.build_wheel(str(result))
+        data = read_built(result, name, most)
+        wheel = open_wheel(result, name, request["limits"]["wheel"])
         size = os.fstat(wheel.fileno()).st_size
         return {"wheel": name, "size": size, "metadata": base64.b64encode(data).decode("ascii")}, wheel
     try:
-        name = caller.prepare_metadata_for_build_wheel(str(RESULT), _allow_fallback=False)
+        name = caller.prepare_metadata_for_build_wheel(str(result), _allow_fallback=False)
     except HookMissing:
-        data, how = read_built(caller.build_wheel(str(RESULT)), most), "build-wheel"
+        data, how = read_built(result, caller.build_wheel(str(result)), most), "build-wheel"
     else:
-        data, how = read_prepared(name, most), "prepare-metadata"
+        data, how = read_prepared(result, name, most), "prepare-metadata"
     return {"metadata": base64.b64encode(data).decode("ascii"), "how": how}, None
 
 
-def answer(request: dict[str, Any]) -> tuple[dict[str, Any], IO[bytes] | None]:
-    """Return the backend's answer, or why there is none, and the wheel that goes with it."""
+def answer(
+    request: dict[str, Any], place: Place, bring_source: Callable[[], object], runner: Callable[..., None]
+) -> tuple[dict[str, Any], IO[bytes] | None]:
+    """Return the backend's answer, or why there is none, and the wheel that goes with it.
+
+    *bring_source* makes the backend's copy of the source tree; *runner* is what pyproject_hooks runs hooks by.
+    """
     from pyproject_hooks import BackendUnavailable
 
     try:
-        shutil.copytree("/mach/source", SOURCE, symlinks=True)
+        bring_source()
     except OSError as error:  # shutil.Error is one
         full = isinstance(error, shutil.Error) or error.errno in (27, 28)
         kind = "too-large" if full else "backend-failed"
         return {"failed": kind, "reason": "its source does not fit into the sandbox"}, None
     try:
-        return ask(request)
+        return ask(request, place, runner)
     except Failed as error:
         return {"failed": error.kind, "reason": str(error)}, None
     except BackendUnavailable as error:
@@ -218,7 +247,9 @@ def main() -> int:
     hand_over(control)
     close_to_others()
     sys.path.insert(0, str(Path(__file__).parent))
-    reply, wheel = answer(request)
+    reply, wheel = answer(
+        request, SANDBOX, lambda: shutil.copytree("/mach/source", SANDBOX.source, symlinks=True), run_hook
+    )
     control.sendall(json.dumps(reply).encode("ascii"))
     if wheel is not None:
         control.sendall(b"\n")

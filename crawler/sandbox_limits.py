@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from .hook_failures import FailureClass
+from .process_usage import read_processes
 
 __all__ = ["Limits", "Usage", "find_excess", "read_usage"]
-
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,49 +52,16 @@ class Usage:
     """Bytes that still fit into the fullest of its file systems."""
 
 
-def _read_numbers(proc: int, name: str) -> list[str]:
-    """Return the fields of /proc/PID/stat after the name of the program, which may hold anything."""
-    with open(f"{name}/stat", "rb", buffering=0, opener=lambda path, flags: os.open(path, flags, dir_fd=proc)) as file:
-        return file.read(4096).rpartition(b")")[2].decode("ascii", "replace").split()
-
-
-def _read_share(proc: int, name: str) -> int:
-    """Return the bytes of a process, pages that it shares with others counted by their share."""
-    path = str(PurePosixPath(name, "smaps_rollup"))
-    with open(path, "rb", opener=lambda path, flags: os.open(path, flags, dir_fd=proc)) as file:
-        for line in file:
-            if line.startswith(b"Pss:"):
-                return int(line.split()[1]) << 10
-    return 0
-
-
-def _processes(proc: int) -> Iterator[str]:
-    return (name for name in os.listdir(proc) if name.isdigit())
-
-
 def read_usage(proc: int, file_systems: Sequence[int], *, memory_limit: int) -> Usage:
     """Return what the sandbox uses whose /proc and whose writable file systems these open folders are.
 
     :param memory_limit: bytes; only where the cheap sum is above it are shared pages told apart.
     """
-    tasks, ticks, pages = 0, 0, 0
-    for name in _processes(proc):
-        # a process that ends while it is looked at is gone, or has no pages any more
-        with suppress(OSError, ValueError, IndexError):
-            fields = _read_numbers(proc, name)
-            tasks += int(fields[17])
-            ticks += sum(int(field) for field in fields[11:15])
-            pages += int(fields[21])
-    memory = pages * _PAGE
-    if memory > memory_limit:
-        memory = 0
-        for name in _processes(proc):
-            with suppress(OSError, ValueError, IndexError):
-                memory += _read_share(proc, name)
+    tasks, cpu_seconds, memory = read_processes(proc, memory_limit)
     stats = [os.fstatvfs(folder) for folder in file_systems]
     return Usage(
         processes=tasks,
-        cpu_seconds=ticks / _TICKS,
+        cpu_seconds=cpu_seconds,
         memory=memory,
         file_bytes=sum((s.f_blocks - s.f_bfree) * s.f_frsize for s in stats),
         files=sum(s.f_files - s.f_ffree for s in stats),

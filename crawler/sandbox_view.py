@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-__all__ = ["ENVIRONMENT", "INSIDE", "WORK", "View", "is_taken", "lay_out_etc", "lay_out_tools", "view_system"]
+__all__ = [
+    "ENVIRONMENT",
+    "INSIDE",
+    "WORK",
+    "View",
+    "is_taken",
+    "lay_out_etc",
+    "lay_out_tools",
+    "tool_names",
+    "view_system",
+]
 
 #: Where mach's own folders are in a sandbox, all read-only.
 INSIDE = Path("/mach")
@@ -80,10 +90,15 @@ def _find_tool(name: str) -> Path | None:
     return path.resolve() if found.startswith("/run/") else path
 
 
+def tool_names() -> list[str]:
+    """Return the names of the programs that hooks find, where the machine has them."""
+    return f"{_TOOLS} {_COMPILERS}".split()
+
+
 def lay_out_tools(folder: Path) -> None:
     """Make *folder* one of links to the system's compilers and small programs."""
     folder.mkdir()
-    for name in f"{_TOOLS} {_COMPILERS}".split():
+    for name in tool_names():
         path = _find_tool(name)
         if path is not None:
             (folder / name).symlink_to(path)

@@ -17,7 +17,7 @@ from resolver.errors import InputError
 from resolver.lock import Lock, LockTarget, Pin
 from resolver.toml_document import parse_toml
 
-__all__ = ["Chosen", "Fix", "choose_fixes", "read_fixes", "shipped_fixes"]
+__all__ = ["Chosen", "Fix", "choose_fixes", "choose_for_sdists", "read_fixes", "shipped_fixes"]
 
 PROVIDERS = ("sdist", "wheel")
 
@@ -63,16 +63,16 @@ class Fix:
     reason: str
     link: str
 
-    def fits(self, pin: Pin, system: str) -> bool:
-        """Tell whether this is for a pin of a target on *system*."""
-        if pin.name != self.project or pin.provider != self.provider:
+    def fits(self, name: str, version: str, provider: str, system: str) -> bool:
+        """Tell whether this is for a release of a provider on *system*."""
+        if name != self.project or provider != self.provider:
             return False
         if not any(fnmatchcase(system, pattern) for pattern in self.platforms):
             return False
         if not self.versions:
             return True
         try:
-            return Version(pin.version) in SpecifierSet(self.versions, prereleases=True)
+            return Version(version) in SpecifierSet(self.versions, prereleases=True)
         except InvalidVersion:
             return False
 
@@ -217,15 +217,33 @@ def choose_fixes(lock: Lock, fixes: Sequence[Fix], *, keep_unfixed: bool = False
         for pin in _pins(lock, target):
             if (pin.name, pin.provider) not in projects:
                 continue
-            fitting: list[Fix] = []
-            for fix in fixes:
-                if fix.fits(pin, target.system):
-                    fitting = [fix] if fix.replaces else [*fitting, fix]
+            fitting = _fitting(fixes, pin.name, pin.version, pin.provider, target.system)
             entries = [fix.to_json() for fix in fitting]
             if entries or keep_unfixed:
                 by_release = chosen.setdefault(target.system, {}).setdefault(pin.provider, {})
                 by_release[f"{pin.name} {pin.version}"] = entries
     return chosen
+
+
+def choose_for_sdists(releases: Iterable[tuple[str, str]], system: str, fixes: Sequence[Fix]) -> Chosen:
+    """Return the fixes that builds of the sdists of these releases take, as :func:`choose_fixes` does.
+
+    :param releases: projects and versions.
+    """
+    chosen: Chosen = {}
+    for name, version in releases:
+        if entries := [fix.to_json() for fix in _fitting(fixes, name, version, "sdist", system)]:
+            chosen.setdefault(system, {}).setdefault("sdist", {})[f"{name} {version}"] = entries
+    return chosen
+
+
+def _fitting(fixes: Sequence[Fix], name: str, version: str, provider: str, system: str) -> list[Fix]:
+    """Return those of *fixes* that count for a release, in order."""
+    fitting: list[Fix] = []
+    for fix in fixes:
+        if fix.fits(name, version, provider, system):
+            fitting = [fix] if fix.replaces else [*fitting, fix]
+    return fitting
 
 
 def _pins(lock: Lock, target: LockTarget) -> Iterator[Pin]:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .console import Console
+from .fixing import fixes_option, take_fixes
 from .options import LOCK_NAME, apply_options, keyring_option, make_catalog_choices, read_lock_or_refuse
 
 if TYPE_CHECKING:
     from api.asking import Asked
     from api.service import CatalogChoices
+    from nix.fixes import Fix
     from resolver.lock import Lock, Nixpkgs
 
 __all__ = ["RESOLVING", "Asking", "asking_options"]
@@ -169,6 +171,7 @@ def asking_options(function: F) -> F:
             help="Pin nixpkgs: a revision, or a flake.lock or npins sources.json that pins one.",
         ),
         click.option("--nixpkgs-sha256", metavar="HASH", help="Hash of that revision's unpacked archive."),
+        fixes_option(),
     ]
     decorate: Callable[[F], F] = apply_options(options)
     return decorate(function)
@@ -181,6 +184,7 @@ class Asking:
     asked: Asked
     catalog: CatalogChoices
     nixpkgs: Nixpkgs | None
+    fixes: tuple[Fix, ...]
     near: Lock | None
     files: tuple[str, ...]
     lock_path: Path
@@ -243,6 +247,7 @@ class Asking:
             asked=asked,
             catalog=catalog,
             nixpkgs=nixpkgs,
+            fixes=take_fixes(values),
             near=None if near is None else read_lock_or_refuse(near),
             files=configured.request_files(named),
             lock_path=beside / LOCK_NAME,

@@ -9,7 +9,7 @@ import click
 
 from .asking import asking_options
 from .expressions import expression_file
-from .fixing import fixes_option, take_fixes
+from .fixing import take_fixes
 from .locks import fetch_private, lock_for
 from .options import catalog_options, output_options
 
@@ -19,7 +19,6 @@ from .options import catalog_options, output_options
 @click.option("--lock", "lock_file", metavar="FILE", help="Build this lock; nothing is resolved.")
 @click.option("-o", "--output", default="result", show_default=True, metavar="LINK", help="The link to the result.")
 @click.option("--attr", "attribute", default="env", show_default=True, metavar="NAME", help="env or packages.NAME.")
-@fixes_option()
 @catalog_options()
 @output_options()
 def build(lock_file: str | None, output: str, attribute: str, **values: Any) -> None:

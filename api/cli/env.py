@@ -10,7 +10,7 @@ import click
 from .asking import Asking, asking_options
 from .console import Console
 from .files import unwritable, write_text
-from .fixing import fixes_option, take_fixes
+from .fixing import take_fixes
 from .locks import lock_asked, note_result
 from .options import LOCK_NAME, catalog_options, output_options, read_lock_file
 
@@ -18,7 +18,6 @@ from .options import LOCK_NAME, catalog_options, output_options, read_lock_file
 @click.command(epilog="Example: mach env ./python -r requirements.txt && nix-build ./python -A env")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @asking_options
-@fixes_option()
 @catalog_options()
 @output_options()
 def env(folder: Path, **values: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from .asking import asking_options
-from .fixing import fixes_option, take_fixes
+from .fixing import take_fixes
 from .options import catalog_options, output_options, write_output
 
 
@@ -15,7 +15,6 @@ from .options import catalog_options, output_options, write_output
 @asking_options
 @click.option("--lock", "lock_file", metavar="FILE", help="Write the expression of this lock; nothing is resolved.")
 @click.option("-o", "--output", metavar="FILE", help="Where to write the expression.  [default: stdout]")
-@fixes_option()
 @catalog_options()
 @output_options()
 def gen(lock_file: str | None, output: str | None, **values: Any) -> None:

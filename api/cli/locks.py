@@ -112,6 +112,7 @@ def lock_asked(asking: Asking, old: Lock | None, upgrade: Upgrade | None = None)
             upgrade=upgrade,
             near=asking.near,
             nixpkgs=asking.nixpkgs,
+            fixes=asking.fixes,
             statistics=statistics,
         )
     finally:

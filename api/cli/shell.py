@@ -8,7 +8,7 @@ import click
 
 from .asking import asking_options
 from .expressions import expression_file
-from .fixing import fixes_option, take_fixes
+from .fixing import take_fixes
 from .locks import fetch_private, lock_for
 from .options import catalog_options, output_options
 
@@ -18,7 +18,6 @@ from .options import catalog_options, output_options
 @click.option("--lock", "lock_file", metavar="FILE", help="Take this lock; nothing is resolved.")
 @click.option("--pure", is_flag=True, help="Leave out the environment that mach was called from.")
 @click.option("--run", "command", metavar="CMD", help="Run this shell command and exit with its code.")
-@fixes_option()
 @catalog_options()
 @output_options()
 def shell(lock_file: str | None, pure: bool, command: str | None, **values: Any) -> int:

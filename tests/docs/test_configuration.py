@@ -38,8 +38,7 @@ def test_every_option_that_makes_a_request_is_a_setting_and_the_other_way_round(
     options = {parameter.name for parameter in lock.params if isinstance(parameter, click.Option | click.Argument)}
     settings = {key.parameter for key in KEYS}
     assert options - settings == NO_SETTING & options
-    # a lock has no fixes: they go into expressions
-    assert settings - options == {"constraints", "fixes_files"}
+    assert settings - options == {"constraints"}
 
 
 def test_the_command_that_shows_them_exists() -> None:
