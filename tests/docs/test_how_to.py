@@ -30,9 +30,9 @@ def test_the_commands_exist(page: Path) -> None:
         context = click.Context(cli, info_name="mach")
         rest = words[1:]
         while isinstance(command, click.Group):
-            found = command.get_command(context, rest[0])
+            _, found, rest = command.resolve_command(context, list(rest))
             assert found is not None, words
-            command, rest = found, rest[1:]
+            command = found
             context = click.Context(command, info_name=command.name, parent=context)
         command.make_parser(context).parse_args(list(rest))
 

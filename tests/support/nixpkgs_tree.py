@@ -53,6 +53,20 @@ in
 builtins.mapAttrs make modules // import ./planted.nix final prev
 """
 
+_GENERATED = """
+let
+  name = number: "module-${toString number}";
+  make = number: final.buildPythonPackage rec {
+    pname = name number;
+    version = "1.${toString number}";
+    format = "wheel";
+    src = final.fetchPypi { inherit pname version; hash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="; };
+    dependencies = map (step: final.${name (number / step)}) (if number == 0 then [ ] else [ 2 3 5 ]);
+  };
+in
+builtins.listToAttrs (builtins.genList (number: { name = name number; value = make number; }) COUNT) // { PLANTED }
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
@@ -99,17 +113,6 @@ def write_nixpkgs(folder: Path, modules: Sequence[Module], planted: str = "{ }")
 
 
 def write_generated(folder: Path, count: int) -> Path:
-    """Write a nixpkgs of *count* modules, each with three dependencies, and one attribute for each of :data:`FAULTS`."""
+    """Write a nixpkgs of *count* modules with three dependencies each, and one attribute for each of FAULTS."""
     planted = " ".join(f"bad-{name} = {text};" for name, text in FAULTS.items())
-    generated = f"""
-      builtins.listToAttrs (builtins.genList (number: {{
-        name = "module-${{toString number}}";
-        value = final.buildPythonPackage {{
-          pname = "module-${{toString number}}";
-          version = "1.${{toString number}}";
-          format = "wheel";
-          src = final.fetchPypi {{ pname = "module-${{toString number}}"; version = "1.${{toString number}}"; hash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="; }};
-          dependencies = map (step: final."module-${{toString (number / step)}}") (if number == 0 then [ ] else [ 2 3 5 ]);
-        }};
-      }}) {count}) // {{ {planted} }}"""
-    return write_nixpkgs(folder, (), generated)
+    return write_nixpkgs(folder, (), _GENERATED.replace("COUNT", str(count)).replace("PLANTED", planted))
