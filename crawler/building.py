@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
+from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from db.facts import BuildSystem, BuiltFact
@@ -23,6 +24,9 @@ from .sandbox_limits import Limits
 from .unpacked_sdist import UnpackedSdist
 
 __all__ = ["BuildJob", "Environments", "ask_for_build"]
+
+#: They answer their starting_version, 0.0.1, where they find neither tags nor a PKG-INFO; others of the kind fail.
+_INVENTORS = frozenset({"setuptools-git-versioning"})
 
 
 def ask_for_build(
@@ -87,6 +91,8 @@ def _ask(
     runner: Runner | None,
 ) -> list[BuiltFact]:
     facts: list[BuiltFact] = []
+    if job.version is None and _invents_versions(job) and not (tree.project_folder(subdirectory) / "PKG-INFO").exists():
+        raise Refused(FailureClass.NEEDS_REPOSITORY, f"its build {NEEDS_REPOSITORY}")
     if job.step == "requires":
         answer = ask_backend_of(
             tree, environment=environment, step="requires", subdirectory=subdirectory, limits=limits, runner=runner
@@ -98,6 +104,14 @@ def _ask(
         if answer.requires:
             return facts
     return [*facts, _ask_metadata(job, tree, subdirectory, environment, limits, runner)]
+
+
+def _invents_versions(job: BuildJob) -> bool:
+    """Return whether something in the closure gives a source without its repository a version of its own making."""
+    projects = {parse_wheel_filename(wheel.filename)[0] for wheel in job.wheels} | {
+        sdist.project for sdist in job.sdists
+    }
+    return not _INVENTORS.isdisjoint(projects)
 
 
 def _ask_metadata(

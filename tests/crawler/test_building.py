@@ -388,6 +388,23 @@ def test_a_tree_and_an_sdist_of_this_machine(ask: Asking, tmp_path: Path):
     assert metadata.requires_dist == ("six",)
 
 
+def test_a_tool_that_would_invent_a_version_is_not_asked_for_one(ask: Asking, tmp_path: Path):
+    tree = write_tree(tmp_path / "tree", TREE)
+    tool = ask.add(make_wheel("setuptools-git-versioning", "1.13.5"))
+    unknown = FileFact(filename="demo", url="", sha256=None)
+    job = replace(ask.job(unknown, wheels=(tool,)), version=None)
+    (fact,) = ask(job, source=tree)
+    assert (fact.source, fact.failure) == (
+        "backend:needs-repository",
+        "its build takes its version from the history of a repository, and what is built is the files alone, without "
+        ".git",
+    )
+    # an sdist has its version in PKG-INFO, where the tool finds it, and others are not asked for one
+    (tree / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
+    assert ask(job, source=tree)[-1].build.version == "1.0"
+    assert ask(replace(job, version="1.0"), source=tree)[-1].build.version is None
+
+
 def test_a_commit_of_a_repository(ask: Asking, tmp_path: Path):
     repository = Repository(tmp_path / "repository")
     repository.commit({f"sub/{name}": text for name, text in TREE.items()})
