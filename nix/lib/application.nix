@@ -39,7 +39,7 @@ let
   build = function: isApplication: value:
     let
       checked = arguments.check { inherit function takes passes; } (asSet value);
-      shares = builtins.intersectAttrs shared checked;
+      shares = builtins.intersectAttrs (shared // { inherit (own) requirementsExtra; }) checked;
       rest = removeAttrs checked (builtins.attrNames takes);
       remake = build function isApplication;
 

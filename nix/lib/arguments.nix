@@ -32,7 +32,7 @@ let
     flag = { isA = builtins.isBool; said = "true or false"; };
     list = { isA = builtins.isList; said = "a list"; };
     set = { isA = builtins.isAttrs; said = "an attribute set"; };
-    any = { isA = _: true; said = "anything"; };
+    any = { isA = _: true; };
   };
 in
 rec {
@@ -66,19 +66,24 @@ rec {
         passes == null
         || (!builtins.elem name passes && builtins.stringLength name >= 4
           && (let near = nearest name names; in near != null && lib.levenshtein name near <= 2));
-      look = name: value:
-        if takes ? ${name} then
-          (if kinds.${takes.${name}}.isA value then value
-          else throw "mach: ${function}: ${name} must be ${kinds.${takes.${name}}.said}, and it is a value of type ${builtins.typeOf value}")
-        else if refused ? ${name} then throw "mach: ${function} does not take ${name}: ${refused.${name}}"
-        else if gone ? ${name} then throw "mach: ${function}: ${name} is gone: ${gone.${name}}"
-        else if isMisspelt name then throw "mach: ${function} has no argument ${name}${hint name names}"
-        else value;
-      checked = builtins.mapAttrs look translated;
+      # null, or what is wrong with a name
+      wrongName = name:
+        if takes ? ${name} then null
+        else if refused ? ${name} then "${function} does not take ${name}: ${refused.${name}}"
+        else if gone ? ${name} then "${function}: ${name} is gone: ${gone.${name}}"
+        else if isMisspelt name then "${function} has no argument ${name}${hint name names}"
+        else null;
+      wrongValue = name:
+        let value = translated.${name}; kind = kinds.${takes.${name}}; in
+        if !(takes ? ${name}) || kind.isA value then null
+        else "${function}: ${name} must be ${kind.said}, and it is a value of type ${builtins.typeOf value}";
+      find = wrong: builtins.filter (problem: problem != null) (map wrong (builtins.attrNames translated));
+      # all names before any value
+      problems = let ofNames = find wrongName; in if ofNames != [ ] then ofNames else find wrongValue;
     in
     if !builtins.isAttrs given then throw "mach: ${function} takes an attribute set, and was given a value of type ${builtins.typeOf given}"
-    # every name and value's type is looked at before anything is done with one of them
-    else builtins.foldl' (done: name: builtins.seq checked.${name} done) checked (builtins.attrNames checked);
+    else if problems != [ ] then throw "mach: ${builtins.head problems}"
+    else translated;
 
   # A project's name in normal form (PEP 503).
   normalize = name: lib.toLower (lib.concatStrings (map (part: if builtins.isList part then "-" else part) (builtins.split "[-_.]+" name)));

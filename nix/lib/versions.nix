@@ -25,20 +25,22 @@ let
       pre = if at 5 == null then null else [ letters.${at 5} (number (at 6)) ];
       post = if at 7 == null then null else if at 8 != null then number (at 8) else number (at 10);
       dev = if at 12 == null then null else number (at 13);
-    in
-    if found == null then null
-    else rec {
-      inherit epoch release;
-      base = [ epoch (withoutZeros release) ];
-      isPre = pre != null || dev != null;
-      isPost = post != null;
-      local = at 14;
       # ordered as PEP 440 orders, local parts left aside
-      key = base ++ [
+      keyOf = dev: [
+        epoch
+        (withoutZeros release)
         (if pre != null then pre else if post == null && dev != null then [ least 0 ] else [ most 0 ])
         (if post == null then least else post)
         (if dev == null then most else dev)
       ];
+    in
+    if found == null then null
+    else {
+      inherit epoch release pre post dev;
+      key = keyOf dev;
+      # of its first development release, the first of its pre-releases
+      firstKey = keyOf 0;
+      local = at 14;
     };
 
   trim = text: let found = builtins.match "[ \t]*(.*[^ \t])[ \t]*" text; in if found == null then "" else builtins.head found;
@@ -67,8 +69,10 @@ let
         "!=" = !equal;
         ">=" = !(version.key < other.key);
         "<=" = !(other.key < version.key);
-        "<" = version.key < other.key && (other.isPre || !version.isPre || version.base != other.base);
-        ">" = other.key < version.key && (other.isPost || !version.isPost || version.base != other.base);
+        # no pre-release of the version that is named, and no post-release of it
+        "<" = version.key < (if other.pre == null && other.dev == null then other.firstKey else other.key);
+        ">" = other.key < version.key
+          && !(other.post == null && other.dev == null && version.post != null && lib.take 3 version.key == lib.take 3 other.key);
         "~=" = !(version.key < other.key) && beginsWith (other // { release = lib.init other.release; }) version;
       };
     in
@@ -79,8 +83,8 @@ let
     else version != null && order.${operator};
 in
 {
-  # Whether a version lies within a specifier, pre-releases included; a version that PEP 440 does not know never does.
-  # An empty specifier holds every version.
+  # Whether a version lies within a specifier, pre-releases included. A version that PEP 440 does not know is within
+  # the empty specifier alone.
   isWithin = specifier: version:
     builtins.all (clause: test clause version) (builtins.filter (clause: clause != "") (map trim (lib.splitString "," specifier)));
 }

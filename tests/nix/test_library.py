@@ -72,7 +72,7 @@ def test_the_shell_has_the_environment(library: Library) -> None:
 def test_the_result_carries_what_mach_nix_gave(library: Library) -> None:
     told = library.ask_each(
         {
-            "selectPkgs": "with mach.mkPython { inherit lock; }; map (p: [ p.pname p.version ]) (selectPkgs python.pkgs)",
+            "selectPkgs": "with mach.mkPython { inherit lock; }; map (p: p.version) (selectPkgs python.pkgs)",
             "python": "(mach.mkPython { inherit lock; }).python.pkgs.tool.version",
             "overrides": "builtins.isFunction (mach.mkPython { inherit lock; }).pythonOverrides",
             "overlay": "((pkgs.extend (mach.mkPython { inherit lock; }).overlay).python311.pkgs.needed).version",
@@ -87,7 +87,7 @@ def test_the_result_carries_what_mach_nix_gave(library: Library) -> None:
     )
     assert told.pop("twice") == told["override"][1]
     assert told == {
-        "selectPkgs": [["left", "1.0"], ["needed", "2.0"], ["right", "1.1"], ["tool", "1.0"]],
+        "selectPkgs": ["1.0", "2.0", "1.1", "1.0"],
         "python": "1.0",
         "overrides": True,
         "overlay": "2.0",

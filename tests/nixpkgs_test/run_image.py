@@ -22,6 +22,13 @@ with tempfile.TemporaryDirectory() as folder:
     # (a test's private store may lie under /tmp)
     tmp = [] if any((root / "tmp").iterdir()) else ["--tmpfs", "/tmp"]
     command = sys.argv[2:] or config.get("Entrypoint", []) + config.get("Cmd", [])
-    mounts = ["--ro-bind", str(root), "/", "--proc", "/proc", "--dev", "/dev", *tmp]
+    # the user of the image may write what everyone may
+    shared = [
+        path for path in root.rglob("*") if path.is_dir() and not path.is_symlink() and path.stat().st_mode & 0o002
+    ]
+    binds = [word for path in shared for word in ("--bind", str(path), f"/{path.relative_to(root)}")]
+    mounts = ["--ro-bind", str(root), "/", *binds, "--proc", "/proc", "--dev", "/dev", *tmp]
+    user, _, group = config.get("User", "").partition(":")
+    ids = ["--uid", user, "--gid", group or user] if user else []
     options = ["--unshare-all", "--die-with-parent", "--clearenv", *env, "--chdir", config.get("WorkingDir") or "/"]
-    sys.exit(subprocess.run(["bwrap", *mounts, *options, *command]).returncode)
+    sys.exit(subprocess.run(["bwrap", *mounts, *ids, *options, *command]).returncode)
