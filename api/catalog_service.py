@@ -12,7 +12,7 @@ from crawler.settings import IndexSettings
 from db.catalog import CatalogHandle, Reader
 from resolver.catalog import ID, METADATA
 from resolver.errors import DataError, MachError
-from resolver.lock import Lock
+from resolver.lock import Lock, Nixpkgs
 from resolver.lock_request import request_from_json
 from resolver.locking import Locking, make_lock
 from resolver.names import NormalizedName
@@ -172,9 +172,13 @@ def _files_with_metadata(
 
 
 def _repeat(
-    preferences: Preferences, find_builder: Callable[[], Builder | None], request: Request, reader: Reader
+    preferences: Preferences,
+    nixpkgs: Nixpkgs | None,
+    find_builder: Callable[[], Builder | None],
+    request: Request,
+    reader: Reader,
 ) -> Locking:
-    return make_lock(request, reader, preferences=preferences, find_builder=find_builder)
+    return make_lock(request, reader, preferences=preferences, nixpkgs=nixpkgs, find_builder=find_builder)
 
 
 def export_lock_facts(
@@ -208,7 +212,7 @@ def export_lock_facts(
             local_paths=paths,
         )
         try:
-            run = filling.run(partial(_repeat, preferences, filling.find_builder), request)
+            run = filling.run(partial(_repeat, preferences, lock.nixpkgs, filling.find_builder), request)
         except DataError:
             continue  # facts are missing: it is not that state
         finally:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from resolver.direct import DIRECT, is_direct, parse_reference
-from resolver.names import normalize_project
+from resolver.names import NormalizedName, normalize_project
 from resolver.nixpkgs_index import TREE, is_nixpkgs_index, parse_attribute_filename, parse_nixpkgs_index
 
 __all__ = ["check_file_address", "check_project"]
 
 
-def check_project(index: str, project: str, *, allow_file_urls: bool) -> None:
-    """Refuse an index, and a project on it, that no crawler would have written.
+def check_project(index: str, project: str, *, allow_file_urls: bool) -> NormalizedName:
+    """Return *project*; refuse an index, and a project on it, that no crawler would have written.
 
     :param index: a URL with a slash at its end, a direct reference, or a nixpkgs.
     :param allow_file_urls: what the operator's own indexes on this machine need.
@@ -22,15 +22,17 @@ def check_project(index: str, project: str, *, allow_file_urls: bool) -> None:
         if parse_nixpkgs_index(index) is None:
             raise ValueError(f"{index[:200]!r} does not name the Python attributes of a nixpkgs")
         if project == TREE:
-            return
+            return TREE
     elif is_direct(index):
         _check_reference(index.removeprefix(DIRECT), allow_file_urls)
     else:
         _check_url(index, allow_file_urls)
         if not index.endswith("/"):
             raise ValueError("the URL of an index has no slash at its end")
-    if normalize_project(project) != project:
+    name = normalize_project(project)
+    if name != project:
         raise ValueError(f"{project!r} is not the normal form of a project's name")
+    return name
 
 
 def check_file_address(index: str, filename: str, url: str, *, allow_file_urls: bool) -> None:

@@ -34,14 +34,12 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 from resolver.crates import Crate, check_crate, check_crates
-from resolver.direct import DIRECT, is_direct, parse_reference
 from resolver.errors import InputError
-from resolver.names import normalize_project
 from resolver.unversioned import check_version
 
+from .addresses import check_file_address, check_project
 from .digest import canonical_json, depset_body, depset_digest, sorted_built
 from .facts import BuildSystem, FileFact, check_text
 from .state import BuildKey, FileKey, FileState, Metadata, ProjectState, check_build_key
@@ -232,16 +230,8 @@ def _header(line: bytes, name: str) -> tuple[Header, int]:
 def _state(value: Any, version: int, allow_file_urls: bool) -> ProjectState:
     if not isinstance(value, dict) or value.keys() != {"index", "project", "absent", "depsets", "files"}:
         raise ValueError("a line is neither a project nor the trailer")
-    index, project = _text(value["index"]), _text(value["project"])
-    direct = is_direct(index)
-    if direct:
-        _check_reference(index.removeprefix(DIRECT), allow_file_urls)
-    else:
-        _check_url(index, allow_file_urls)
-    if not direct and not index.endswith("/"):
-        raise ValueError("the URL of an index has no slash at its end")
-    if normalize_project(project) != project:
-        raise ValueError(f"{project!r} is not the normal form of a project's name")
+    index = _text(value["index"])
+    project = check_project(index, _text(value["project"]), allow_file_urls=allow_file_urls)
     absent = _flag(value["absent"])
     depsets = [_depset(item, version) for item in _list(value["depsets"])]
     digests = [depset_digest(depset_body(d)) for d in depsets]
@@ -254,7 +244,8 @@ def _state(value: Any, version: int, allow_file_urls: bool) -> ProjectState:
     for item in _list(value["files"]):
         record = _list(item)
         built = _built(record.pop(), depsets, used) if version > 1 else {}
-        file = _file(record, depsets, used, allow_file_urls, direct=direct)
+        file = _file(record, depsets, used)
+        check_file_address(index, file.listing.filename, file.listing.url, allow_file_urls=allow_file_urls)
         key = (file.listing.filename, file.listing.sha256)
         if last is not None and _order(key) <= last:
             raise ValueError("the files do not ascend")
@@ -266,7 +257,7 @@ def _state(value: Any, version: int, allow_file_urls: bool) -> ProjectState:
         files[key] = replace(file, built=built)
     if len(used) != len(depsets):
         raise ValueError("a dependency set belongs to no file")
-    return ProjectState(index=index, project=normalize_project(project), absent=absent, files=files)
+    return ProjectState(index=index, project=project, absent=absent, files=files)
 
 
 def _depset(item: Any, version: int) -> Metadata:
@@ -321,14 +312,8 @@ def _built(items: Any, depsets: list[Metadata], used: set[int]) -> dict[BuildKey
     return built
 
 
-def _file(
-    item: list[Any], depsets: list[Metadata], used: set[int], allow_file_urls: bool, *, direct: bool
-) -> FileState:
+def _file(item: list[Any], depsets: list[Metadata], used: set[int]) -> FileState:
     filename, sha256, live, url, size, upload, python, yanked, reason, offered, sidecar, link = item
-    if direct:
-        _check_reference(_text(url), allow_file_urls)
-    else:
-        _check_url(_text(url), allow_file_urls)
     if (reason is not None and yanked is not True) or reason == "":
         raise ValueError("a reason for a yank stands where none can")
     metadata: Metadata | None = None
@@ -341,7 +326,7 @@ def _file(
         metadata = replace(chosen, sha256=_digest(downloaded))
     listing = FileFact(
         filename=_text(filename),
-        url=url,
+        url=_text(url),
         sha256=_digest(sha256),
         size=None if size is None else _number(size),
         upload_time=None if upload is None else _number(upload),
@@ -352,22 +337,6 @@ def _file(
         metadata_sha256=_digest(sidecar),
     )
     return FileState(listing=listing, live=_flag(live), metadata=metadata)
-
-
-def _check_url(url: str, allow_file_urls: bool) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in (("http", "https", "file") if allow_file_urls else ("http", "https")):
-        raise ValueError(f"{url[:200]!r} is not an http(s) URL")
-    if "@" in parts.netloc or (parts.scheme != "file" and not parts.hostname):
-        raise ValueError(f"{url[:200]!r} has no host, or a user's name in it")
-
-
-def _check_reference(text: str, allow_file_urls: bool) -> None:
-    """Refuse what is no URL or repository in normal form: local paths are facts of no catalog."""
-    reference = parse_reference(text)
-    local = reference.kind == "path" or reference.location.startswith("file:")
-    if str(reference) != text or (local and not (allow_file_urls and reference.kind == "vcs")):
-        raise ValueError(f"{text[:200]!r} is not a direct reference that a catalog keeps")
 
 
 def _list(value: Any) -> list[Any]:

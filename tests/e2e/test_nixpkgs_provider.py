@@ -130,3 +130,102 @@ def test_nothing_but_nixpkgs_needs_no_page_of_an_index(place: Place) -> None:
     code = "import brick, colour, sys; print(brick.__file__.startswith(sys.prefix), colour.__name__)"
     said = subprocess.run([env / "bin/python", "-c", code], env={}, capture_output=True, text=True, check=True).stdout
     assert said == "True colour\n"
+
+
+def test_the_order_of_providers_counts_and_falling_back_is_told(place: Place) -> None:
+    pins = place.lock("wall", "--providers", "wheel,nixpkgs")
+    assert (pins["brick"]["version"], pins["brick"]["provider"]) == ("3.0", "wheel")
+    pins = place.lock("wall", "brick<3", "--providers", "wheel,nixpkgs")
+    assert (pins["brick"]["version"], pins["brick"]["provider"]) == ("2.0", "nixpkgs")
+    # what nixpkgs has built takes its own mortar, though wheels go before nixpkgs
+    assert (pins["mortar"]["version"], pins["mortar"]["provider"]) == ("1.5", "nixpkgs")
+    assert pins["mortar"]["fallback"].startswith("from wheel: ")
+    assert pins["brick"]["passed-over"] == "3.0 (wheel)" if "passed-over" in pins["brick"] else True
+
+
+def test_an_override_takes_the_place_of_what_nixpkgs_built_with(place: Place) -> None:
+    words = ("brick", "--provider", "brick=nixpkgs", "--override", "mortar==2.0")
+    pins = place.lock(*words)
+    assert (pins["mortar"]["version"], pins["mortar"]["provider"]) == ("2.0", "wheel")
+
+
+def test_a_closure_that_is_not_allowed_is_explained(place: Place) -> None:
+    pinned = ("--nixpkgs", REV, "--nixpkgs-sha256", str(place.crawled["sha256"]), "--python", HOST_PYTHON)
+    words = ("brick", "--provider", "brick=nixpkgs", "--provider", "mortar=wheel", *pinned)
+    said = place.machine.mach("lock", *words, code=1).stderr
+    assert "brick 2.0 requires mortar==1.5 from nixpkgs" in said
+
+
+def test_what_nixpkgs_marks_is_taken_only_where_it_is_named(place: Place) -> None:
+    pinned = ("--nixpkgs", REV, "--nixpkgs-sha256", str(place.crawled["sha256"]), "--python", HOST_PYTHON)
+    place.machine.mach("lock", "ruin", "--providers", "nixpkgs", *pinned, code=1)
+    asked = place.machine.mach("lock", "ruin==1.0", "--providers", "nixpkgs", *pinned)
+    assert "ruin 1.0 was yanked" in asked.stderr
+    said = place.machine.mach("lock", "nightly", "--providers", "nixpkgs", *pinned, code=1).stderr
+    assert "nightly" in said
+
+
+def test_another_machine_repeats_it_with_the_facts_of_the_lock(
+    place: Place, nix_store: NixStore, tmp_path: Path
+) -> None:
+    place.lock("wall", "--provider", "brick=nixpkgs", "--provider", "mortar=nixpkgs")
+    text = place.machine.read("mach.lock")
+    place.machine.mach("db", "export", "--lock", "mach.lock", "facts.mach")
+    home = tmp_path / "elsewhere"
+    home.mkdir()
+    other = Machine(home=home, index_url=place.machine.index_url, environ=nix_store.env())
+    other.mach("db", "import", place.machine.home / "facts.mach")
+    pinned = ("--nixpkgs", REV, "--nixpkgs-sha256", str(place.crawled["sha256"]))
+    chosen = ("--provider", "brick=nixpkgs", "--provider", "mortar=nixpkgs")
+    other.mach("lock", "wall", *chosen, *pinned, "--python", HOST_PYTHON, "--offline")
+    assert other.read("mach.lock") == text
+    assert other.mach("db", "verify", "--json").json == {"intact": True}
+
+
+def test_what_is_missing_is_told_with_the_command_that_gets_it(place: Place) -> None:
+    machine = place.machine
+    said = machine.mach("lock", "brick", "--providers", "nixpkgs", "--python", HOST_PYTHON, code=2).stderr
+    assert "error[nixpkgs-not-pinned]" in said
+    other = ("--nixpkgs", REV, "--nixpkgs-sha256", "sha256-" + "A" * 43 + "=")
+    said = machine.mach("lock", "brick", "--providers", "nixpkgs", *other, "--python", HOST_PYTHON, code=3).stderr
+    assert "error[nixpkgs-not-crawled]" in said
+    assert f"mach crawl nixpkgs PATH --python {SERIES} --platform x86_64-linux" in said
+    said = machine.mach("crawl", "nixpkgs", "./", "--python", SERIES, code=2).stderr
+    assert "error[no-nixpkgs]" in said
+    said = machine.mach("lock", "house", "--build-providers", "nixpkgs", code=2).stderr
+    assert "--build-providers names nixpkgs" in said
+
+
+def test_a_git_checkout_is_its_commit(place: Place, tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=x", "-c", "user.email=x@index.example")
+        return subprocess.run(["git", *who, *words], cwd=place.tree, capture_output=True, text=True, check=True).stdout
+
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "a nixpkgs")
+    (place.tree / "modules.json").write_text("changed since")
+    found = place.machine.mach("crawl", "nixpkgs", place.tree, "--python", SERIES, "--json").json
+    assert found["rev"] == git("rev-parse", "HEAD").strip()
+    assert found["sha256"] == place.crawled["sha256"]
+    pinned = ("--nixpkgs", found["rev"], "--nixpkgs-sha256", found["sha256"], "--python", HOST_PYTHON)
+    place.machine.mach("lock", "brick", "--providers", "nixpkgs", "--as-of", "2020-01-01", *pinned, code=1)
+    place.machine.mach("lock", "brick", "--providers", "nixpkgs", "--as-of", "2100-01-01", *pinned)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        ('"version": "2.0"', '"version": "2.1"', "which is version 2.1 in this nixpkgs and was 2.0"),
+        ('"brick": {', '"bricks": {', "which this nixpkgs does not have"),
+    ],
+)
+def test_another_nixpkgs_than_the_locked_one_is_refused(place: Place, before: str, after: str, sentence: str) -> None:
+    place.lock("brick", "--providers", "nixpkgs")
+    place.machine.mach("gen", "--lock", "mach.lock", "-o", "python.nix")
+    modules = place.tree / "modules.json"
+    modules.write_text(modules.read_text().replace(before, after))
+    words = ["nix-build", "--no-out-link", "python.nix", "-A", "env", "--arg", "pkgs", f"import {place.tree} {{ }}"]
+    done = subprocess.run(words, cwd=place.machine.home, env=place.machine.env(), capture_output=True, text=True)
+    assert done.returncode != 0
+    assert sentence in done.stderr
