@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from db.facts import BuildSystem, Fact, FileFact, MetadataFact, PageFact, UnchangedFact
 from resolver.catalog import TAKES_A_BUILD
-from resolver.direct import DIRECT, Reference, archive_project, parse_reference
+from resolver.direct import DIRECT, Reference, archive_project, parse_reference, source_archive_ending, url_filename
 from resolver.errors import InputError, Unavailable
 from resolver.names import NormalizedName
 from resolver.requirements_options import redact
@@ -17,9 +17,12 @@ from resolver.unversioned import TAKES_A_VERSION, UNVERSIONED
 from .client import Client
 from .core_metadata import UnusableMetadata
 from .git_checkout import checked_out, find_commit
+from .hook_failures import Refused
 from .metadata import fetch_metadata
 from .nar import hash_nar
 from .source_tree import SourceMetadata, read_tree
+from .unpacked_sdist import unpack_sdist
+from .whole_file import download_file
 
 __all__ = ["fetch_direct", "is_fixed", "mismatch", "refuse_source", "what_takes_a_build"]
 
@@ -66,23 +69,46 @@ def _from_url(
     known: FileFact | None,
     etag: str | None,
 ) -> list[Fact]:
-    filename = unquote(urlsplit(reference.location).path.rpartition("/")[2])
-    stated, _ = archive_project(filename)
-    if stated != project:
+    filename = url_filename(reference.location)
+    ending = source_archive_ending(reference.location)
+    if ending is None and (stated := archive_project(filename)[0]) != project:
         raise mismatch(project, stated, reference)
     file = FileFact(filename=filename, url=reference.location, sha256=reference.sha256)
     try:
         found = _find_etag(client, reference.location, filename)
         if known is not None and etag is not None and found == etag:
             return [UnchangedFact(index=index, project=project, checked_at=now)]
-        metadata: MetadataFact = fetch_metadata(client, file, index, project, whole=True)
+        if ending is not None:
+            file, metadata = _from_archive(client, reference, index, project, file, ending)
+        else:
+            metadata = fetch_metadata(client, file, index, project, whole=True)
+            file = replace(file, sha256=reference.sha256 or metadata.sha256)
     except Unavailable as error:
         raise _unreachable(project, reference, error) from error
-    file = replace(file, sha256=reference.sha256 or metadata.sha256)
     return [
         PageFact(index=index, project=project, files=(file,), checked_at=now, etag=found),
         replace(metadata, sha256=None),
     ]
+
+
+def _from_archive(
+    client: Client, reference: Reference, index: str, project: NormalizedName, file: FileFact, ending: str
+) -> tuple[FileFact, MetadataFact]:
+    """Return the archive of a source tree under the name of an sdist, and what the tree in it states."""
+    with tempfile.TemporaryFile(prefix="mach-") as content:
+        room = f"free space in {tempfile.gettempdir()}, or name another folder with TMPDIR"
+        sha256 = download_file(client, file, content, what=file.filename, room=room)
+        try:
+            with unpack_sdist(content, filename=file.filename) as unpacked:
+                found, build = read_tree(unpacked.folder)
+        except Refused as refused:
+            raise refuse_source(project, reference, refused.failure.reason) from refused
+        except UnusableMetadata as error:
+            raise refuse_source(project, reference, str(error)) from error
+    if found.project is not None and found.project != project:
+        raise mismatch(project, found.project, reference)
+    file = replace(file, filename=f"{_source_name(project, found)}{ending}", sha256=sha256)
+    return file, _tree_metadata(index, project, file, found, build)
 
 
 def _find_etag(client: Client, url: str, filename: str) -> str | None:

@@ -30,6 +30,8 @@ __all__ = [
     "is_same_place",
     "make_local_page",
     "parse_reference",
+    "source_archive_ending",
+    "url_filename",
 ]
 
 #: What the identity of a reference begins with where facts are keyed by index; the reference follows.
@@ -119,6 +121,26 @@ def archive_project(filename: str) -> tuple[NormalizedName, str]:
         "its last part is not the file name of a wheel (NAME-VERSION-…-….whl) "
         "or of an sdist (NAME-VERSION.tar.gz or .zip)"
     )
+
+
+def source_archive_ending(url: str) -> str | None:
+    """Return the ending of an archive at *url* whose name states neither project nor version, as forges make them.
+
+    None where it is a wheel or an sdist, or of another kind.
+    """
+    filename = url_filename(url)
+    try:
+        archive_project(filename)
+    except InvalidReference:
+        return next((ending for ending in _SDIST_ENDINGS if filename.endswith(ending)), None)
+    return None
+
+
+def url_filename(url: str) -> str:
+    """Return the last part of the path of *url*."""
+    from urllib.parse import unquote, urlsplit
+
+    return unquote(urlsplit(url).path.rpartition("/")[2])
 
 
 def parse_reference(text: str) -> Reference:

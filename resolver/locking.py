@@ -31,6 +31,7 @@ from .resolution import Failure, ResolvedPin, Solved, solve
 from .statistics import Statistics
 from .supply import FindPlan, Supply
 from .target import Target, make_target
+from .unversioned import UNVERSIONED
 
 if TYPE_CHECKING:
     from .building import Builder, Builds, Plan
@@ -168,7 +169,9 @@ class Run:
         reference = parse_reference(direct)
         if reference.kind == "url":
             given = {f"sha256:{reference.sha256}"} if reference.sha256 is not None else set()
-            return self.artifact(pin, None if hashes is None else hashes or frozenset(given))
+            artifact = self.artifact(pin, None if hashes is None else hashes or frozenset(given))
+            # the archive of a source tree that states no version is called by what stands for one
+            return replace(artifact, filename=artifact.filename.replace(f"-{UNVERSIONED}.", f"-{pin.version}."))
         source = self.request.local_sources.get(direct)
         is_tree = source is None or source.sha256 is None
         # pip's rule: no hash can be given for what is no single file

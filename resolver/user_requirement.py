@@ -5,14 +5,22 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import replace
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Pep508
 from packaging.specifiers import SpecifierSet
 
-from .direct import InvalidReference, Locate, Reference, archive_project, parse_reference
+from .direct import (
+    InvalidReference,
+    Locate,
+    Reference,
+    archive_project,
+    parse_reference,
+    source_archive_ending,
+    url_filename,
+)
 from .errors import InputError
 from .nameless import stand_in_name
 from .names import NormalizedName, normalize_extra, normalize_project
@@ -103,12 +111,15 @@ def _parse_direct(
     name, extras, address, marker = _take_apart(text, origin)
     try:
         reference = parse_reference(address)
-        stated = _name_in(reference, address) if name is None or reference.kind == "url" else None
+        # an archive that a forge makes of a tag is what it is said to be, which its content has to confirm
+        is_said = name is not None and (reference.kind != "url" or source_archive_ending(reference.location))
+        stated = None if is_said else _name_in(reference, address)
     except InvalidReference as error:
         raise InputError(
             "direct-reference-unsupported",
             f"{origin}: {redact(text)!r} cannot be taken: {error}",
-            hint="write NAME @ URL of a wheel or an sdist, NAME @ git+https://…@COMMIT, or ./FOLDER",
+            hint="write NAME @ URL of a wheel, an sdist or another .tar.gz or .zip of a source tree, "
+            "NAME @ git+https://…@COMMIT, or ./FOLDER",
         ) from None
     if editable and reference.kind == "url":
         raise InputError(
@@ -172,7 +183,7 @@ def _take_apart(text: str, origin: str) -> tuple[str | None, set[str], str, Mark
 def _name_in(reference: Reference, address: str) -> NormalizedName | None:
     """Return the project that a URL's file name or an ``#egg=`` names."""
     if reference.kind == "url":
-        return archive_project(unquote(reference.location.partition("?")[0].rpartition("/")[2]))[0]
+        return archive_project(url_filename(reference.location))[0]
     egg = re.search(r"[#&]egg=([A-Za-z0-9._-]+)(&|$)", address)
     return normalize_project(egg[1]) if egg is not None and reference.kind == "vcs" else None
 

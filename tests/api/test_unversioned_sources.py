@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from typing import Any
 
 import pytest
@@ -97,6 +98,20 @@ def test_the_version_of_a_commit_is_a_fact(machine: Machine, tmp_path_factory: p
     elsewhere.mach("db", "import", machine.home / "facts.mach")
     elsewhere.mach("lock", *request, "--offline")
     assert elsewhere.read("mach.lock") == first
+
+
+def test_an_archive_at_a_url_whose_name_states_nothing(machine: Machine) -> None:
+    (machine.home / "site").mkdir()
+    with tarfile.open(machine.home / "site/main.tar.gz", "w:gz") as archive:
+        archive.add(write_tree(machine.home / "app-main", ATTRIBUTE), "app-main")
+    with file_server(machine.home / "site") as url:
+        machine.mach("lock", f"demo-app @ {url}/main.tar.gz", *PYTHON)
+        pin = pins(machine)["demo-app"]
+        assert (pin["version"], pin["artifact"]["filename"]) == ("3.4.0", "demo_app-3.4.0.tar.gz")
+        assert (pin["artifact"]["url"], pin["direct"]) == (f"{url}/main.tar.gz", f"{url}/main.tar.gz")
+        asked = machine.mach("lock", f"{url}/main.tar.gz", *PYTHON, code=2)
+        assert "write NAME @ URL" in asked.stderr
+    machine.mach("lock", f"demo-app @ {url}/main.tar.gz", *PYTHON, "--check")
 
 
 def test_each_python_is_told_its_own_version(machine: Machine) -> None:

@@ -1,5 +1,8 @@
 """Facts of direct references: URLs of wheels and sdists, and source trees that state what they need."""
 
+import hashlib
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -152,6 +155,57 @@ def test_a_version_that_only_the_backend_knows_is_left_to_it(client, tmp_path, f
     assert page.files[0].filename == f"demo_app-{UNVERSIONED}.tar.gz"
     assert (metadata.failure, metadata.requires_dist) == (TAKES_A_VERSION, ())
     assert metadata.build.requires == ("setuptools>=40.8.0",)
+
+
+def pack(files, top="repository-1.0"):
+    """Return a .tar.gz of *files* as forges make them, below the folder *top*."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"{top}/{name}")
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return content.getvalue()
+
+
+def test_an_archive_that_a_forge_makes_is_named_by_what_is_in_it(client, tmp_path):
+    content = pack(DEMO)
+    (tmp_path / "v1.0.tar.gz").write_bytes(content)
+    with file_server(tmp_path) as url:
+        reference = f"{url}/v1.0.tar.gz"
+        page, metadata = fetch(client, reference, "demo-app")
+        (file,) = page.files
+        assert (file.filename, file.url) == ("demo_app-1.2.tar.gz", reference)
+        assert file.sha256 == hashlib.sha256(content).hexdigest()
+        assert (metadata.requires_dist[0], metadata.failure) == ("idna>=3", None)
+        with pytest.raises(InputError) as error:
+            fetch(client, reference, "other")
+        assert error.value.code == "reference-mismatch"
+        with pytest.raises(Unavailable) as error:
+            fetch(client, f"{reference}#sha256={'0' * 64}", "demo-app")
+        assert error.value.code == "hash-mismatch"
+        (tmp_path / "v1.0.tar.gz").write_bytes(pack({"setup.py": ""}))
+        page, metadata = fetch(client, reference, "demo-app")
+        assert (page.files[0].filename, metadata.failure) == (f"demo_app-{UNVERSIONED}.tar.gz", TAKES_A_VERSION)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (pack({"README": "x"}), "no Python project"),
+        (pack({"pyproject.toml": "[[["}), "does not parse"),
+        (pack({"../../out": "x", **DEMO}), "'repository-1.0/../../out'"),
+        (pack(DEMO)[:100], "cannot be unpacked"),
+        (b"no archive", "cannot be unpacked"),
+    ],
+    ids=["nothing", "broken", "leaves", "cut", "garbage"],
+)
+def test_archives_that_cannot_be_used(client, tmp_path, content, reason):
+    (tmp_path / "main.tar.gz").write_bytes(content)
+    with file_server(tmp_path) as url, pytest.raises(InputError) as error:
+        fetch(client, f"{url}/main.tar.gz", "demo-app")
+    assert error.value.code == "unusable-reference"
+    assert reason in str(error.value)
 
 
 def test_links_in_a_repository_lead_nowhere(client, tmp_path):

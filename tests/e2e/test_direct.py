@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -121,9 +122,12 @@ def test_versions_and_names_that_only_a_build_backend_tells(
     repository.commit(DEMO | told)
     script = {"setup.py": "from setuptools import setup\nsetup(name='duo', version='5.0', py_modules=['duo'])\n"}
     tree = write_tree(machine.home / "folder", script | {"duo.py": "answer = 42\n"})
-    env = build(f"demo-app @ git+{url}/repository/.git@main", "./folder")
-    code = "import importlib.metadata as m, duo; print(m.version('demo-app'), m.version('duo'), duo.answer)"
-    assert run(env / "bin/python", "-c", code) == "3.4 5.0 42"
+    with tarfile.open(folder / "v7.tar.gz", "w:gz") as archive:
+        text = script["setup.py"].replace("5.0", "7.0").replace("duo", "trio")
+        archive.add(write_tree(machine.home / "trio", {"setup.py": text, "trio.py": ""}), "trio-7")
+    env = build(f"demo-app @ git+{url}/repository/.git@main", "./folder", f"trio @ {url}/v7.tar.gz")
+    code = "import importlib.metadata as m, duo, trio; print(*map(m.version, ('demo-app', 'duo', 'trio')), duo.answer)"
+    assert run(env / "bin/python", "-c", code) == "3.4 5.0 7.0 42"
     assert (pin(machine, "demo-app")["version"], pin(machine, "duo")["version"]) == ("3.4", "5.0")
     # the lock holds no other version than the one that is built
     (tree / "setup.py").write_text(script["setup.py"].replace("5.0", "6.0"))

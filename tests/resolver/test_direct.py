@@ -152,6 +152,8 @@ def locate(reference, origin):
         ("a-1.0-py3-none-any.whl", "a @ ./a-1.0-py3-none-any.whl"),
         ("../b; os_name == 'posix'", 'a @ ../b ; os_name == "posix"'),
         ("file:///srv/b", "a @ file:///srv/b"),
+        ("a @ https://files.example/archive/v1.0.tar.gz", "a @ https://files.example/archive/v1.0.tar.gz"),
+        ("a @ https://files.example/b/main.zip?x=1", "a @ https://files.example/b/main.zip?x=1"),
     ],
 )
 def test_requirements_that_name_a_place(text, expected):
@@ -164,7 +166,8 @@ def test_requirements_that_name_a_place(text, expected):
         (f"b @ {WHEEL}", "reference-mismatch"),
         ("b @ ./x", "reference-mismatch"),
         ("https://files.example/archive/main.zip", "direct-reference-unsupported"),
-        ("a @ https://files.example/archive/main.zip", "direct-reference-unsupported"),
+        ("a @ https://files.example/archive/main.tar.xz", "direct-reference-unsupported"),
+        ("a @ https://files.example/a-1.0-none.whl", "direct-reference-unsupported"),
         ("git+https://code.example/a", "direct-reference-unnamed"),
         ("a @ ftp://files.example/a-1.0.zip", "direct-reference-unsupported"),
         ("a @ hg+https://code.example/a", "direct-reference-unsupported"),
