@@ -13,7 +13,11 @@ project.make {
     # the text of the path alone: an edit of the working tree builds nothing
     tree = toString place;
     hasSrc = builtins.pathExists (place + "/src");
-    pyproject = builtins.path { path = place + "/pyproject.toml"; name = "pyproject.toml"; recursive = false; };
+    pyproject =
+      if builtins.pathExists (place + "/pyproject.toml") then
+        builtins.path { path = place + "/pyproject.toml"; name = "pyproject.toml"; recursive = false; }
+      else
+        throw "mach: ${builtins.toJSON pin.artifact.path} cannot be imported from where it is: its metadata is taken from [project] of its pyproject.toml, and it has none; lock it without -e";
   };
   extra.installPhase = ''
     runHook preInstall

@@ -137,6 +137,16 @@ def test_versions_and_names_that_only_a_build_backend_tells(
     )
 
 
+def test_a_working_tree_without_a_pyproject_is_built_but_not_imported_in_place(build: Build, machine: Machine) -> None:
+    script = "from setuptools import setup\nsetup(name='duo', version='5.0', py_modules=['duo'])\n"
+    write_tree(machine.home / "folder", {"setup.py": script, "duo.py": "answer = 42\n"})
+    env = build("-r", str(machine.write("requirements.txt", "-e ./folder\n")))
+    assert run(env / "bin/python", "-c", "import duo; print(duo.answer)") == "42"
+    refused = machine.process("shell", "--lock", "mach.lock", "--run", "true", code=1)
+    assert '"./folder" cannot be imported from where it is' in refused.stderr
+    assert "lock it without -e" in refused.stderr
+
+
 def test_a_shell_imports_a_working_tree_as_it_is(build: Build, machine: Machine) -> None:
     tree = write_tree(machine.home / "demo", DEMO)
     env = build("-r", str(machine.write("requirements.txt", "-e ./demo\n")))
