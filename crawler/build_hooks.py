@@ -274,8 +274,8 @@ _REASONS = {
     FailureClass.NEEDS_REPOSITORY: "its build backend {} " + NEEDS_REPOSITORY,
 }
 _NO_RUST = (
-    "its build backend {} looked for {}, and Rust is not offered to backends that are asked what an sdist requires: "
-    "take a wheel of it, or another release"
+    "its build backend {} looked for {}, and Rust is not offered to backends that are asked what an sdist requires "
+    "(take a wheel of it, or another release)"
 )
 _EXCESSES = {
     FailureClass.TIMEOUT: lambda limits: (

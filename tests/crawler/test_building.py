@@ -194,7 +194,7 @@ def test_two_at_once_share_what_is_kept(ask: Asking):
             "raise SystemExit(__import__('subprocess').run(['cargo', '--version']))",
             "backend:missing-compiler",
             "its build backend 'backend' looked for cargo, and Rust is not offered to backends that are asked what an "
-            "sdist requires: take a wheel of it, or another release: FileNotFoundError: ",
+            "sdist requires (take a wheel of it, or another release): FileNotFoundError: ",
         ),
         (
             "raise LookupError('setuptools-scm was unable to detect version for /build/source.')",
