@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from db.facts import BuiltFact, FileFact
     from resolver.building import Builder
 
-__all__ = ["Backends"]
+__all__ = ["Backends", "kept_files"]
 
 #: Backends that are asked at once: each is mostly one process that computes.
 _AT_ONCE = 2
@@ -122,7 +122,7 @@ class Backends:
         if len(builds) != len(needs):
             return False
         files = reader.file_facts({number for need in builds for number in _closure_files(need)})
-        return all((_kept_files() / str(file.sha256)).is_file() for file in files.values())
+        return all((kept_files() / str(file.sha256)).is_file() for file in files.values())
 
     def ask(
         self, needs: Iterable[BuildNeed], request: Request, reader: Reader, told: Callable[[int, int, str], None]
@@ -142,7 +142,7 @@ class Backends:
         jobs = [self._job(need, request, reader) for need in needs]
         count, failed = 0, None
         with (
-            Environments(self._connect(), _kept_files()) as environments,
+            Environments(self._connect(), kept_files()) as environments,
             ThreadPoolExecutor(_AT_ONCE) as pool,
         ):
             running = {pool.submit(self._ask, job, environments): job for job in jobs}
@@ -184,7 +184,7 @@ class Backends:
             return ask_for_build(
                 self._connect(),
                 job,
-                folder=_kept_files(),
+                folder=kept_files(),
                 interpreter=interpreter,
                 source=self._paths.get(job.index.removeprefix(DIRECT)),
                 environments=environments,
@@ -219,7 +219,8 @@ def _make_job(need: BuildNeed, file: FileFact, files: Mapping[int, FileFact]) ->
     )
 
 
-def _kept_files() -> Path:
+def kept_files() -> Path:
+    """Return the folder that files of indexes are kept in for builds (:mod:`crawler.kept_files`); it need not exist."""
     import platformdirs
 
     return platformdirs.user_cache_path("mach", appauthor=False) / "files"

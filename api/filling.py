@@ -17,7 +17,8 @@ from resolver.nameless import nameless_part, with_names
 from resolver.names import NormalizedName
 from resolver.statistics import Statistics
 
-from .backends import Backends
+from .backends import Backends, kept_files
+from .missing_facts import not_covered, refuse_unknown_nixpkgs
 from .nix_hooks import NixHooks
 from .notices import Notices
 
@@ -190,7 +191,7 @@ class Filling:
             self.notices.progress(done, total, "" if fact is None else fact.project)
 
         began = time.perf_counter()
-        result = fill(requests, client=self._connect(), ahead=ahead, progress=tell)
+        result = fill(requests, client=self._connect(), ahead=ahead, progress=tell, keep=kept_files())
         for skipped in result.skipped:
             self.notices.detail(str(skipped))
         self._warn_of_gone([fact for fact in result.facts if isinstance(fact, AbsenceFact)])
@@ -223,7 +224,9 @@ class Filling:
 
         self._checked.add((index, project))
         began = time.perf_counter()
-        facts = fetch_direct(self._connect(), index, project, now=int(self.clock()), known=known, etag=etag)
+        facts = fetch_direct(
+            self._connect(), index, project, now=int(self.clock()), known=known, etag=etag, keep=kept_files()
+        )
         publish(self.handle, facts)
         self.statistics.fetched += len(facts)
         self.statistics.seconds_fetching += time.perf_counter() - began

@@ -18,6 +18,7 @@ from .client import Client
 from .core_metadata import UnusableMetadata
 from .git_checkout import checked_out, find_commit
 from .hook_failures import Refused
+from .kept_files import keep_content
 from .metadata import fetch_metadata
 from .nar import hash_nar
 from .source_tree import SourceMetadata, read_tree
@@ -41,6 +42,7 @@ def fetch_direct(
     now: int,
     known: FileFact | None = None,
     etag: str | None = None,
+    keep: Path | None = None,
 ) -> list[Fact]:
     """Return the facts of one reference: its page, which lists one file, and that file's metadata.
 
@@ -51,13 +53,14 @@ def fetch_direct(
     :param now: UTC seconds since 1970.
     :param known: the file that the catalog lists for it; where it is still that one, only freshness is answered.
     :param etag: the validator that its server gave with that file.
+    :param keep: a folder for sdists that can be built, see :func:`crawler.metadata.fetch_metadata`.
     :raises Unavailable: ``reference-unreachable``, ``hash-mismatch``, and what :mod:`crawler.git_checkout` raises.
     :raises InputError: ``unknown-revision``, ``reference-mismatch``.
     """
     reference = parse_reference(index.removeprefix(DIRECT))
     if reference.kind == "vcs":
         return _from_repository(reference, index, project, now, known)
-    return _from_url(client, reference, index, project, now, known, etag)
+    return _from_url(client, reference, index, project, now, known, etag, keep)
 
 
 def _from_url(
@@ -68,6 +71,7 @@ def _from_url(
     now: int,
     known: FileFact | None,
     etag: str | None,
+    keep: Path | None,
 ) -> list[Fact]:
     filename = url_filename(reference.location)
     ending = source_archive_ending(reference.location)
@@ -79,9 +83,9 @@ def _from_url(
         if known is not None and etag is not None and found == etag:
             return [UnchangedFact(index=index, project=project, checked_at=now)]
         if ending is not None:
-            file, metadata = _from_archive(client, reference, index, project, file, ending)
+            file, metadata = _from_archive(client, reference, index, project, file, ending, keep)
         else:
-            metadata = fetch_metadata(client, file, index, project, whole=True)
+            metadata = fetch_metadata(client, file, index, project, whole=True, keep=keep)
             file = replace(file, sha256=reference.sha256 or metadata.sha256)
     except Unavailable as error:
         raise _unreachable(project, reference, error) from error
@@ -92,7 +96,13 @@ def _from_url(
 
 
 def _from_archive(
-    client: Client, reference: Reference, index: str, project: NormalizedName, file: FileFact, ending: str
+    client: Client,
+    reference: Reference,
+    index: str,
+    project: NormalizedName,
+    file: FileFact,
+    ending: str,
+    keep: Path | None,
 ) -> tuple[FileFact, MetadataFact]:
     """Return the archive of a source tree under the name of an sdist, and what the tree in it states."""
     with tempfile.TemporaryFile(prefix="mach-") as content:
@@ -105,8 +115,10 @@ def _from_archive(
             raise refuse_source(project, reference, refused.failure.reason) from refused
         except UnusableMetadata as error:
             raise refuse_source(project, reference, str(error)) from error
-    if found.project is not None and found.project != project:
-        raise mismatch(project, found.project, reference)
+        if found.project is not None and found.project != project:
+            raise mismatch(project, found.project, reference)
+        if keep is not None:
+            keep_content(content, sha256, keep)
     file = replace(file, filename=f"{_source_name(project, found)}{ending}", sha256=sha256)
     return file, _tree_metadata(index, project, file, found, build)
 

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from db.facts import Fact, FileFact, MetadataFact, PageFact
 from resolver.errors import MachError
@@ -81,8 +82,9 @@ class _Done:
 class _Pool:
     """Threads that fetch what is put in, and stop at once when told to."""
 
-    def __init__(self, client: Client, size: int) -> None:
+    def __init__(self, client: Client, size: int, keep: Path | None) -> None:
         self._client = client
+        self._keep = keep
         self._waiting: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[_Done] = queue.SimpleQueue()
         self._stopped = threading.Event()
@@ -149,7 +151,9 @@ class _Pool:
                 last_serial=request.last_serial,
             )
             return _Done(request, fact=answer.fact, skipped=answer.skipped)
-        fact = fetch_metadata(self._client, request.file, request.index, request.project, whole=request.whole)
+        fact = fetch_metadata(
+            self._client, request.file, request.index, request.project, whole=request.whole, keep=self._keep
+        )
         return _Done(request, fact=fact)
 
     def _given_up(self, request: Request) -> MachError:
@@ -169,6 +173,7 @@ def fill(
     client: Client,
     ahead: Callable[[PageFact | MetadataFact], Iterable[Request]] | None = None,
     progress: Progress | None = None,
+    keep: Path | None = None,
 ) -> FillResult:
     """Fetch the facts that *needs* name, and those that *ahead* asks for; nothing is resolved.
 
@@ -177,6 +182,7 @@ def fill(
     :param ahead: called in this thread with each page and each metadata that arrives; returns
         what is likely to be needed next.  What was requested before is not fetched again.
     :param progress: called in this thread after each answer.
+    :param keep: a folder for sdists that were read whole, see :func:`crawler.metadata.fetch_metadata`.
     :returns: all facts; a fetch that fails loses none of the others.
     :raises KeyboardInterrupt: at once; what was fetched so far is lost to the caller.
     """
@@ -184,7 +190,7 @@ def fill(
     skipped: list[SkippedRow] = []
     errors: dict[Request, MachError] = {}
     seen: set[tuple[str, str, str, bool]] = set()
-    pool = _Pool(client, client.manners.connections)
+    pool = _Pool(client, client.manners.connections, keep)
 
     def add(requests: Iterable[Request]) -> int:
         count = 0

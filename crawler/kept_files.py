@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from db.facts import FileFact
 from resolver.errors import Unavailable
@@ -14,7 +17,7 @@ from resolver.errors import Unavailable
 from .client import Client
 from .whole_file import download_file
 
-__all__ = ["has_hash", "hash_file", "keep_file"]
+__all__ = ["has_hash", "hash_file", "keep_content", "keep_file"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -56,6 +59,30 @@ def keep_file(client: Client, file: FileFact, folder: Path) -> Path:
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def keep_content(content: IO[bytes], sha256: str, folder: Path) -> None:
+    """Keep a file that was read for something else, for :func:`keep_file` to find it; *content* may be anywhere then.
+
+    It is only a saving: where *folder* cannot be written (a home without room, or read-only as in a
+    container), nothing is kept and nothing is said.
+
+    :param sha256: of the content, 64 hexadecimal digits.
+    """
+    path = folder / sha256
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            return
+        descriptor, name = tempfile.mkstemp(prefix="download-", dir=folder)
+        part = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                content.seek(0)
+                shutil.copyfileobj(content, file, 1 << 20)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def hash_file(path: Path) -> str | None:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,11 +15,13 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from db.facts import FileFact, MetadataFact
+from resolver.catalog import TAKES_A_BUILD
 from resolver.names import NormalizedName, normalize_project
 
 from .archives import UnusableArchive, read_wheel_metadata
 from .client import Client
 from .core_metadata import CoreMetadata, UnusableMetadata, parse_core_metadata
+from .kept_files import keep_content
 from .remote_file import NoRanges, RemoteFile
 from .static_sdist import NOTHING, read_static_sdist
 from .whole_file import check_digest, download_file
@@ -55,6 +58,7 @@ class _Job:
     index: str
     project: NormalizedName
     version: Version
+    keep: Path | None
 
     @property
     def what(self) -> str:
@@ -87,7 +91,13 @@ class _Job:
 
 
 def fetch_metadata(
-    client: Client, file: FileFact, index: str, project: NormalizedName, *, whole: bool = False
+    client: Client,
+    file: FileFact,
+    index: str,
+    project: NormalizedName,
+    *,
+    whole: bool = False,
+    keep: Path | None = None,
 ) -> MetadataFact:
     """Return the core metadata of *file*, or the reason why it cannot be had.
 
@@ -97,6 +107,7 @@ def fetch_metadata(
     built has an empty one.  What a server answers is checked against every digest that the page gives.
 
     :param whole: download the whole file, to learn its sha256 where the page gives none.
+    :param keep: a folder (:mod:`crawler.kept_files`) to keep an sdist in that can be built: its backend is asked next.
     :raises Unavailable: ``index-unreachable``, ``index-error``, ``index-garbage``;
         ``hash-mismatch``, which names both values, where a file or a sidecar is not what the page says.
     """
@@ -111,7 +122,7 @@ def fetch_metadata(
             failure=f"its file name gives no version of {project}",
             build=None if is_wheel else NOTHING,
         )
-    job = _Job(client=client, file=file, index=index, project=project, version=version)
+    job = _Job(client=client, file=file, index=index, project=project, version=version, keep=keep)
     if not is_wheel:
         return _from_sdist(job)
     fact = None
@@ -185,6 +196,8 @@ def _from_sdist(job: _Job) -> MetadataFact:
             version=job.version,
             limit=job.client.limits.metadata,
         )
+        if job.keep is not None and told.failure in (None, TAKES_A_BUILD):
+            keep_content(content, found, job.keep)
     return MetadataFact(
         index=job.index,
         project=job.project,

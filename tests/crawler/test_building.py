@@ -16,6 +16,7 @@ import pytest
 from crawler.building import BuildJob, ask_for_build
 from crawler.client import Client
 from crawler.direct import fetch_direct
+from crawler.metadata import fetch_metadata
 from crawler.sandbox_limits import Limits
 from db.facts import BuildSystem, BuiltFact, FileFact, MetadataFact, PageFact
 from resolver.catalog import TAKES_A_BUILD
@@ -141,6 +142,32 @@ def test_what_is_kept_is_not_fetched_again_unless_it_is_damaged(ask: Asking):
     assert ask(job) == before
     assert ask.index.count(dist) == 2
     assert hashlib.sha256(kept.read_bytes()).hexdigest() == dist.sha256
+
+
+@pytest.mark.parametrize("has_hash", [True, False], ids=["hash", "no hash"])
+def test_what_was_read_for_its_metadata_is_not_fetched_again(ask: Asking, has_hash: bool):
+    dist = make_sdist("demo", "1.0", backend="in-tree")
+    file = ask.add(dist)
+    listed = file if has_hash else replace(file, sha256=None)
+    stated = fetch_metadata(ask.client, listed, ask.index.url, normalize_project("demo"), keep=ask.folder)
+    assert stated.sha256 == (None if has_hash else dist.sha256)
+    assert ask(ask.job(file))[0].failure is None
+    assert ask.index.count(dist) == 1
+    assert [path.name for path in ask.folder.iterdir()] == [dist.sha256]
+
+
+def test_only_sdists_that_can_be_built_are_kept(ask: Asking):
+    for dist in (make_wheel("demo", "1.0"), make_sdist("demo", "1.0", backend=None)):
+        fetch_metadata(ask.client, ask.add(dist), ask.index.url, normalize_project("demo"), whole=True, keep=ask.folder)
+    assert not ask.folder.exists()
+
+
+def test_where_nothing_can_be_kept_metadata_is_read_all_the_same(ask: Asking, tmp_path: Path):
+    (tmp_path / "taken").write_text("a file where the home should have a folder")
+    dist = make_sdist("demo", "1.0", requires=["six"])
+    for folder in (tmp_path / "taken/kept", Path("/proc/kept")):
+        fact = fetch_metadata(ask.client, ask.add(dist), ask.index.url, normalize_project("demo"), keep=folder)
+        assert fact.requires_dist == ("six",)
 
 
 def test_a_link_among_what_is_kept_is_replaced(ask: Asking, tmp_path: Path):
