@@ -17,7 +17,7 @@ __all__ = ["render_directory", "render_expression"]
 
 #: Parts of the static library, in the order in which they stand in a file.
 PARTS = (
-    *("mirrors", "source", "select", "fixes", "project", "wheel", "sdist", "attribute", "editable"),
+    *("mirrors", "source", "select", "fixes", "inherited", "project", "wheel", "sdist", "attribute", "editable"),
     *("environment", "shell", "assemble"),
 )
 SCRIPTS = (

@@ -29,6 +29,19 @@ project.make {
   tools = [ pkgs.pkg-config ] ++ pkgs.lib.optionals (pin ? crates) [ pkgs.cargo pkgs.rustc ] ++ fixes.tools;
   extra = fixes.settings // {
     buildInputs = fixes.libraries;
+  } // pkgs.lib.optionalAttrs (fixes.patches or [ ] != [ ]) {
+    # of nixpkgs' version of the project, which may be another one
+    inheritedPatches = fixes.patches;
+    prePatch = ''
+      for inherited in $inheritedPatches; do
+        if patch -p1 --dry-run --force --silent < "$inherited" > /dev/null; then
+          patch -p1 --force < "$inherited"
+        else
+          echo "mach: nixpkgs' patch $inherited does not apply and is left out"
+        fi
+      done
+    '';
+  } // {
     # A name without the build's random folder, for compilers that write paths down.
     unpackPhase = ''
       runHook preUnpack
