@@ -29,6 +29,7 @@ __all__ = ["BuildEnvironment", "lay_out_driver"]
 
 _PREFIX = INSIDE / "environment"
 _DRIVER = INSIDE / "driver"
+_DRIVERS = ("hook_driver.py", "hook_build_driver.py", "hook_seal.py", "hook_watch.py", "process_usage.py")
 #: All wheels of one environment together.
 _LARGEST = 16 << 30
 _MOST_FILES = 500_000
@@ -144,7 +145,7 @@ def lay_out_driver(folder: Path) -> None:
     import pyproject_hooks
 
     folder.mkdir()
-    for name in ("hook_driver.py", "hook_build_driver.py", "process_usage.py"):
+    for name in _DRIVERS:
         shutil.copyfile(Path(__file__).with_name(name), folder / name)
     library = Path(pyproject_hooks.__file__).parent
     shutil.copytree(library, folder / library.name, ignore=shutil.ignore_patterns("__pycache__"))

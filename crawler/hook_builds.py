@@ -7,6 +7,7 @@ import binascii
 import errno
 import json
 import os
+import platform
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ from .hook_failures import FailureClass
 from .sandbox import Ending
 from .sandbox_limits import Limits
 from .sandbox_view import ENVIRONMENT, tool_names
+from .syscall_filter import ARCHITECTURES, make_filter, make_session_filter
 
 __all__ = ["BuildRunner", "HookBuild", "HookBuilder", "HookOutput"]
 
@@ -109,6 +111,7 @@ class BuildRunner:
             },
             "environment": {name: value for name, value in ENVIRONMENT.items() if name != "PATH"},
             "tools": tool_names(),
+            "filters": _make_filters(),
             "extractor": EXTRACTOR,
             "attempt": next(self._attempts),
         }
@@ -125,6 +128,14 @@ class BuildRunner:
         if output.folder is None:
             return Ending(reply=b"", output=b"", stopped=output.stopped)
         return _read_output(output.folder, limits, attachment)
+
+
+def _make_filters() -> list[str]:
+    """Return the filters of system calls, and the one for a build as root; none where none is known."""
+    machine = os.uname().machine
+    if platform.system() != "Linux" or machine not in ARCHITECTURES:
+        return []
+    return [base64.b64encode(make(machine)).decode("ascii") for make in (make_filter, make_session_filter)]
 
 
 def _releases_in(job: BuildJob) -> Iterator[tuple[str, str | None]]:
