@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from db.catalog import CatalogHandle, Freshness, Reader
 from resolver.catalog import BuildNeed, MetadataNeed, PageNeed
-from resolver.direct import DIRECT, is_direct
-from resolver.errors import DataError, MachError, Unavailable
+from resolver.direct import is_direct
+from resolver.errors import MachError, Unavailable
 from resolver.locking import Locking
 from resolver.nameless import nameless_part, with_names
 from resolver.names import NormalizedName
+from resolver.nixpkgs_index import is_nixpkgs_index
 from resolver.statistics import Statistics
 
 from .backends import Backends, kept_files
@@ -109,8 +110,9 @@ class Filling:
             self.statistics.runs += 1
             self.statistics.seconds_resolving += time.perf_counter() - began
             if outcome.needs:
+                refuse_unknown_nixpkgs(outcome.needs)
                 if self.offline and not self._backends.can_do_without_network(outcome.needs, reader):
-                    raise _not_covered(outcome, reader)
+                    raise not_covered(outcome.needs, reader)
                 self.statistics.needed += len(outcome.needs)
                 self._fetch_needs(outcome, request, reader, ahead)
             elif self.offline or not self._revalidate(outcome):
@@ -254,6 +256,8 @@ class Filling:
         by_index: dict[str, list[NormalizedName]] = {}
         before = self.handle.generation()
         for index, project in outcome.reading.pages_asked():
+            if is_nixpkgs_index(index):
+                continue
             if is_direct(index):
                 self._revalidate_direct(index, project, now)
             elif (index, project) not in self._checked:
@@ -329,44 +333,3 @@ def _age(seconds: float) -> str:
             count = int(seconds // size)
             return f"{count} {unit}{'s' if count > 1 else ''}"
     return f"{int(seconds)} seconds"
-
-
-def _place(need: PageNeed) -> str:
-    """Return what a page is called in messages."""
-    if is_direct(need.index):
-        return f"{need.project} from {need.index.removeprefix(DIRECT)}"
-    return f"the page of {need.project} on {need.index}"
-
-
-def _not_covered(outcome: Locking, reader: Reader) -> DataError:
-    pages = [need for need in outcome.needs if isinstance(need, PageNeed)]
-    metadata = [need for need in outcome.needs if isinstance(need, MetadataNeed)]
-    builds = [need for need in outcome.needs if isinstance(need, BuildNeed)]
-    files = reader.file_facts(need.file_id for need in metadata)
-    lines = [_place(need) for need in pages]
-    lines += [f"the metadata of {files[need.file_id].filename}" for need in metadata]
-    lines += [
-        f"what the build backend of {need.project} {need.version} says on Python {need.python}" for need in builds
-    ]
-    shown = lines[:10]
-    if len(lines) > len(shown):
-        shown.append(f"and {len(lines) - len(shown)} more")
-    names = sorted({need.project for need in outcome.needs if not is_direct(need.index)})
-    few = " ".join(names[:8]) + (" …" if len(names) > 8 else "")
-    return DataError(
-        "not-covered",
-        f"the catalog does not have {len(lines)} fact{'s' if len(lines) > 1 else ''} that the answer takes",
-        context=[f"missing: {line}" for line in shown],
-        hint="run the command once without --offline and --snapshot"
-        + (f", or `mach crawl {few}` first" if few and not builds else ""),
-        details={
-            "pages": [{"index": n.index, "project": n.project} for n in pages],
-            "metadata": [
-                {"index": n.index, "project": n.project, "filename": files[n.file_id].filename} for n in metadata
-            ],
-            "builds": [
-                {"index": n.index, "project": n.project, "version": n.version, "python": n.python, "step": n.step}
-                for n in builds
-            ],
-        },
-    )
