@@ -36,10 +36,10 @@ _BOTH = (
 #: The failures that tools or libraries may cure, as they begin.
 _CURABLE = re.compile(
     r"(?:its build cannot begin: .+?, which its build requires, cannot be built: )*"
-    r"its build backend (?:'.*?'|\".*?\") (?:failed|wants to fetch something|needs a compiler)"
+    r"its build backend (?:'.*?'|\".*?\") (?:failed|wants to fetch something|needs a compiler|looked for)"
 )
 _INNER = re.compile(r"its build cannot begin: (\S+)-([^-\s]+), which its build requires, cannot be built: ")
-_GIVEN = " (nixpkgs gave it {})"
+_GIVEN, _GIVEN_END = " (nixpkgs gave it ", ")"
 _LONGEST = 300
 
 
@@ -98,7 +98,7 @@ class HookWays:
             )
         answered = ask(self._nix.interpreter(job.python), self._nix.builder(job.python, fixed=True))
         return [
-            fact if fact.failure is None else replace(fact, failure=fact.failure + _GIVEN.format(_list(gifts)))
+            fact if fact.failure is None else replace(fact, failure=f"{fact.failure}{_GIVEN}{_list(gifts)}{_GIVEN_END}")
             for fact in answered
         ]
 
@@ -139,7 +139,9 @@ class HookWays:
         release = (page.project, page.versions[page.files[row][RANK]])
         inner = [(name, version) for name, version in _INNER.findall(failure)]
         gifts = () if (page.index, release) in self._asked else self._nix.gifts((release, *inner))
-        return any(_list((gift,)) not in failure for gift in gifts) and python in self._nix.pythons
+        _, given, names = failure.rpartition(_GIVEN)
+        told = f"{names.removesuffix(_GIVEN_END)}, " if given else ""
+        return any(f"{_list((gift,))}, " not in told for gift in gifts) and python in self._nix.pythons
 
 
 class _Forgetful(Reader):
