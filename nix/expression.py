@@ -18,7 +18,7 @@ __all__ = ["render_directory", "render_expression"]
 #: Parts of the static library, in the order in which they stand in a file.
 PARTS = (
     *("mirrors", "source", "select", "fixes", "inherited", "project", "wheel", "sdist", "attribute", "editable"),
-    *("environment", "shell", "assemble"),
+    *("environment", "shell", "image", "assemble"),
 )
 SCRIPTS = (
     "build_wheel.py",
@@ -45,6 +45,8 @@ _USAGE = """\
 #   nix-build FILE -A env           an environment: result/bin/python, and the programs of every project
 #   nix-shell FILE -A shell         a shell with it
 #   nix-build FILE -A packages.NAME one project by itself
+#   nix-build FILE -A image         a container image of it; --argstr name NAME, --argstr tag TAG,
+#                                   --arg command '[ "python" ]', --arg stream true
 #
 # overrides:  functions final: prev: { NAME = prev.NAME.overrideAttrs (old: { … }); }, applied in order.
 #             runtimeLibraries = old.runtimeLibraries + ":" + lib.makeLibraryPath [ … ]; adds libraries

@@ -18,6 +18,7 @@ COMMANDS = {
     "env": "env",
     "build": "build",
     "shell": "shell",
+    "image": "image",
     "export": "export",
     "archive": "archive",
     "tree": "graph",

@@ -71,6 +71,13 @@ builtins.seq selected {
   inherit env packages;
   inherit (selected) python;
   shell = parts.shell { inherit pkgs; env = development; };
+  # command: null: the environment's Python.
+  image = { name ? "mach-python", tag ? "latest", command ? null, stream ? false }:
+    parts.image { inherit pkgs; } {
+      inherit env name tag stream;
+      command = if command == null then [ "${env}/bin/${selected.python.executable}" ] else command;
+      programs = [ ];
+    };
   # for the library of Nix users, which composes environments of its own
   inside = { inherit pkgs use environment projects developed fetch locate; inherit (selected) target; hasEditables = editables != { }; };
   # every file that a build fetches
