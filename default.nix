@@ -18,11 +18,22 @@ let
   unknown = builtins.filter (name: !(defaults ? ${name})) (builtins.attrNames arguments);
   given = if unknown == [ ] then defaults // arguments
     else (parts.arguments { inherit lib; }).check { function = "import"; takes = builtins.mapAttrs (_: _: "any") defaults; } arguments;
+  library = parts.library (given // {
+    inherit parts;
+    texts = read (ending ".*[.]nix") stem builtins.readFile;
+    scripts = read (builtins.filter (name: name != "__init__.py") (ending ".*[.]py")) (name: name) builtins.readFile;
+    table = { name = "nix/fixes.toml"; text = builtins.readFile ./nix/fixes.toml; };
+    resolve = { function, ... }: throw "mach: ${function} cannot resolve requirements while Nix evaluates yet: run mach lock -r requirements.txt, and pass lock = ./mach.lock;";
+  });
 in
-parts.library (given // {
-  inherit parts;
-  texts = read (ending ".*[.]nix") stem builtins.readFile;
-  scripts = read (builtins.filter (name: name != "__init__.py") (ending ".*[.]py")) (name: name) builtins.readFile;
-  table = { name = "nix/fixes.toml"; text = builtins.readFile ./nix/fixes.toml; };
-  resolve = { function, ... }: throw "mach: ${function} cannot resolve requirements while Nix evaluates yet: run mach lock -r requirements.txt, and pass lock = ./mach.lock;";
-})
+library // rec {
+  # the program, built from its own lock by its own library
+  mach = import ./nix/own.nix {
+    inherit library;
+    pkgs = if given.pkgs != null then given.pkgs else import <nixpkgs> { };
+    lock = builtins.fromJSON (builtins.readFile ./mach.lock);
+    source = ./.;
+  };
+  # its name in mach-nix
+  mach-nix = mach;
+}

@@ -72,7 +72,9 @@ let
         else null;
 
       # ---- as the lock says
-      artifact = if isFolder src then { type = "path"; path = toString src; } else { type = "given"; source = src; };
+      # what Nix made or fetched is in the store already
+      isLocal = isFolder src && !(builtins.isString src && builtins.hasContext src);
+      artifact = if isLocal then { type = "path"; path = toString src; } else { type = "given"; source = src; };
       relocated = target: target // { pins = map (other: if other.name == pin.name then other // { inherit artifact; } else other) target.pins; };
       lock = if isSame then plain.lock else plain.lock // { targets = map relocated plain.lock.targets; };
       adjust = old: name: value:
@@ -108,6 +110,7 @@ let
         inherit project env;
         machClosure = closure;
         machPython = python;
+        inherit (all.core) sources;
         override = new: remake (checked // (if builtins.isFunction new then new checked else new));
       };
       module = all.modules.${pin.name}.overrideAttrs (old: lib.optionalAttrs (isImported || modules != [ ]) { imported = "${env}"; });

@@ -6,6 +6,7 @@ tried, as nixpkgs' fetchurl does; content with a wrong hash is not tried elsewhe
 
 import http.client
 import os
+import posixpath
 import shutil
 import ssl
 import sys
@@ -18,10 +19,16 @@ ATTEMPTS, PAUSE, TIMEOUT = 3, 1.0, 30.0
 PASSING = {408, 429, 500, 502, 503, 504}  # answers that another attempt may change
 
 
+def resolve_dots(url):
+    """Return url without /../, as curl sends it."""
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit(parts._replace(path=posixpath.normpath(parts.path))) if "/../" in parts.path else url
+
+
 def save(url, out):
     """Write what url gives to out; raises OSError or HTTPException, also where fewer bytes came than announced."""
     context = ssl._create_unverified_context()  # the hash is checked, so the peer need not be
-    with urllib.request.urlopen(url, timeout=TIMEOUT, context=context) as answer, open(out, "wb") as file:
+    with urllib.request.urlopen(resolve_dots(url), timeout=TIMEOUT, context=context) as answer, open(out, "wb") as file:
         shutil.copyfileobj(answer, file, 1 << 20)
         announced = answer.headers.get("Content-Length")
         if announced is not None and file.tell() != int(announced):
