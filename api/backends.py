@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from shutil import which
 from typing import TYPE_CHECKING
 
 from db.catalog import CatalogHandle, Reader
 from resolver.catalog import BuildNeed
 from resolver.direct import DIRECT, LOCAL_ID, LocalBuild
-from resolver.errors import MachError, Unavailable
+from resolver.errors import MachError
 from resolver.nameless import stand_in_name
 from resolver.names import NormalizedName
 from resolver.reading import Need
@@ -34,8 +32,6 @@ __all__ = ["Backends", "kept_files"]
 
 #: Backends that are asked at once: each is mostly one process that computes.
 _AT_ONCE = 2
-#: Where pyenv and uv install interpreters, below the home folder.
-_INSTALLED = (".pyenv/versions/3.*/bin/python3.[0-9][0-9]", ".local/share/uv/python/cpython-3.*/bin/python3.[0-9][0-9]")
 
 
 class Backends:
@@ -68,22 +64,9 @@ class Backends:
     @cached_property
     def interpreters(self) -> Mapping[str, Path]:
         """The CPythons of this machine by X.Y: the one that mach runs in, those in PATH, and pyenv's and uv's."""
-        from crawler.interpreters import describe_interpreter
-        from resolver.interpreters import NEWEST_PATCHES
+        from .interpreters import find_interpreters
 
-        candidates = [sys.executable, *(which(f"python{version}") for version in NEWEST_PATCHES)]
-        for pattern in _INSTALLED:
-            candidates += sorted(map(str, Path("~").expanduser().glob(pattern)), reverse=True)
-        found: dict[str, Path] = {}
-        for path in (Path(candidate) for candidate in candidates if candidate):
-            try:
-                interpreter = describe_interpreter(path)
-            except Unavailable as error:
-                self._detail(f"{path} is not used for build backends: {error.message}")
-                continue
-            if interpreter.series in NEWEST_PATCHES and not interpreter.free_threaded:
-                found.setdefault(interpreter.series, path)
-        return found
+        return find_interpreters(self._detail)
 
     def find_builder(self) -> Builder | None:
         """Return this machine as one that can ask build backends."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from .catalog import ID, RANK, TAKES_A_BUILD, UPLOAD, BuildNeed, Catalog, Page
@@ -89,7 +89,7 @@ class Builds:
     backend says is looked up under the closure that it says it in, so that another closure never
     gets an old answer.
 
-    :param builder: where backends can be asked; None: nowhere.
+    :param find_builder: finds where backends can be asked, None for nowhere; called where one has to be asked.
     """
 
     def __init__(
@@ -99,12 +99,12 @@ class Builds:
         policy: Policy,
         *,
         request: Request,
-        builder: Builder | None = None,
+        find_builder: Callable[[], Builder | None] = lambda: None,
     ) -> None:
         self._reading = reading
         self._catalog = catalog
         self._policy = policy
-        self._builder = builder
+        self._find_builder = cache(find_builder)
         self._build_as_of = request.build_as_of
         self._providers = request.build_providers
         self._plans: dict[tuple[str, str, int, Target], Plan] = {}
@@ -155,7 +155,8 @@ class Builds:
             if added[4] is not None:
                 raise _Unusable(added[4])
             return self._go_on(page, row, target, chain, stated, place, added)
-        place = own if self._builder is None else self._builder.place_for(target)
+        builder = self._find_builder()
+        place = own if builder is None else builder.place_for(target)
         closure = self._close(page, row, stated, _at(place), chain)
         if closure is not None:
             self._need(page, row, place, "requires", closure)

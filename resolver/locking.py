@@ -270,7 +270,7 @@ def _planning(
         if builds is None:
             from .building import Builds
 
-            builds = Builds(reading, catalog, policy, builder=find_builder(), request=request)
+            builds = Builds(reading, catalog, policy, find_builder=find_builder, request=request)
         return builds.plan(page, row, target)
 
     return find_plan

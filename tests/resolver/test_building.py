@@ -51,6 +51,16 @@ def need_of(made):
 # ---- what is asked
 
 
+def test_the_machine_is_looked_at_only_where_a_backend_has_to_be_asked():
+    known = MemoryCatalog({"a": {"1": sdist(builds=said("requires", closure=SETUPTOOLS))}})
+    assert run("a", catalog=known).lock is not None
+    looked = []
+    for catalog, times in ((known, 0), (MemoryCatalog({"a": {"1": sdist(builds=[])}, "b": {"1": ["a"]}}), 1)):
+        looked.clear()
+        make_lock(REQUESTS[-1], catalog, find_builder=lambda: looked.append(1))
+        assert len(looked) == times
+
+
 def test_a_backend_is_asked_for_its_requirements_even_where_the_metadata_is_static():
     catalog = MemoryCatalog({"a": {"1": sdist(builds=[])}})
     need = need_of(run("a", catalog=catalog))
