@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import sys
 import tarfile
@@ -46,10 +47,16 @@ def make_environment(request: Mapping[str, Any], work: Path, path: Sequence[Path
     return kept
 
 
-def lay_out_tools(folder: Path, names: Sequence[str], path: str) -> None:
-    """Make *folder* one of links to those programs of *path* that hooks may count on everywhere."""
+def lay_out_tools(folder: Path, names: Sequence[str], pattern: str, path: str) -> None:
+    """Make *folder* one of links to those programs of *path* that hooks may count on everywhere.
+
+    They are those with *names*, and those whose whole name fits *pattern*.
+    """
     folder.mkdir()
-    for name in names:
+    full = re.compile(pattern, re.DOTALL)
+    places = [Path(place) for place in path.split(os.pathsep) if Path(place).is_dir()]
+    there = {program.name for place in places for program in place.iterdir()}
+    for name in sorted({*names, *filter(full.fullmatch, there)}):
         found = shutil.which(name, path=path)
         if found is not None:
             (folder / name).symlink_to(found)
@@ -104,7 +111,7 @@ def main() -> int:
     limits = request["limits"]
     close_to_others()
     filter_calls(request["filters"] if root else request["filters"][:1])
-    lay_out_tools(work / "tools", request["tools"], os.environ["PATH"])
+    lay_out_tools(work / "tools", request["tools"], request["tool_pattern"], os.environ["PATH"])
     given = [Path(one) for one in tools.split(os.pathsep) if one]
     variables = make_environment(request, work, [Path(environment, "bin"), *given, work / "tools"])
     writable = [work, Path("/dev/shm"), *([] if sealed else [Path("/tmp")])]  # noqa: S108 (the sandbox's own)

@@ -24,7 +24,7 @@ from .build_jobs import BuildJob
 from .hook_failures import FailureClass
 from .sandbox import Ending
 from .sandbox_limits import Limits
-from .sandbox_view import ENVIRONMENT, tool_names
+from .sandbox_view import ENVIRONMENT, FULL_NAMES, tool_names
 from .syscall_filter import ARCHITECTURES, make_filter, make_session_filter
 
 __all__ = ["BuildRunner", "HookBuild", "HookBuilder", "HookOutput"]
@@ -111,6 +111,7 @@ class BuildRunner:
             },
             "environment": {name: value for name, value in ENVIRONMENT.items() if name != "PATH"},
             "tools": tool_names(),
+            "tool_pattern": FULL_NAMES,
             "filters": _make_filters(),
             "extractor": EXTRACTOR,
             "attempt": next(self._attempts),
@@ -177,8 +178,12 @@ def _open_plain(folder: int, name: str) -> Iterator[IO[bytes] | None]:
     except OSError:
         yield None
         return
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        yield None
+        return
     with os.fdopen(descriptor, "rb") as file:
-        yield file if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+        yield file
 
 
 def _read_reply(folder: int, most: int) -> bytes | None:

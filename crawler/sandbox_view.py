@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 __all__ = [
     "ENVIRONMENT",
+    "FULL_NAMES",
     "INSIDE",
     "WORK",
     "View",
@@ -58,6 +59,8 @@ _COMPILERS = """
     addr2line ar as c++ c++filt c89 c99 cc clang clang++ cpp dlltool f77 f95 flex bison g++ gcc gcc-ar gcc-nm gcc-ranlib
     gfortran ld ld.bfd ld.gold ld.lld lld nm objcopy objdump ranlib readelf size strings strip
     """
+#: Debian's Python calls its compiler by the machine's full name: x86_64-linux-gnu-gcc.
+FULL_NAMES = rf".*-linux-gnu.*-(?:{'|'.join(map(re.escape, _COMPILERS.split()))})"
 _SEARCHED = ("/usr/bin", "/bin", "/run/current-system/sw/bin")
 _NIX_STORE = Path("/nix/store")
 _ROOTS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -102,8 +105,7 @@ def lay_out_tools(folder: Path) -> None:
         path = _find_tool(name)
         if path is not None:
             (folder / name).symlink_to(path)
-    # Debian's Python calls its compiler by the machine's full name
-    full = re.compile(rf".*-linux-gnu.*-(?:{'|'.join(map(re.escape, _COMPILERS.split()))})", re.DOTALL)
+    full = re.compile(FULL_NAMES, re.DOTALL)
     for path in Path("/usr/bin").iterdir():
         if full.fullmatch(path.name) and not (folder / path.name).exists():
             (folder / path.name).symlink_to(path)

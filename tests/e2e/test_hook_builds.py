@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from crawler.settings import read_index_settings
 from tests.e2e.machines import HOST_PYTHON, Machine
 from tests.support.dists import Dist, make_sdist, make_wheel, wheel_from_installed
 from tests.support.index import FakeIndex, IndexServer
@@ -176,3 +177,38 @@ def test_with_neither_nothing_is_run_and_both_ways_out_are_told(
     assert "and by Nix it cannot, either: " in refused.stderr
     assert "install bubblewrap 0.8.0 or newer" in refused.stderr
     assert "or Nix, with `sandbox = true` in nix.conf and a nixpkgs in NIX_PATH" in refused.stderr
+
+
+@pytest.mark.index
+@pytest.mark.skipif(not shutil.which("pg_config"), reason="no pg_config on this host (Debian: libpq-dev)")
+def test_the_real_psycopg2_is_locked_built_and_imported(nix_store: NixStore, tmp_path: Path) -> None:
+    url = read_index_settings().indexes[-1]
+    machine = Machine(home=tmp_path, index_url=url, environ={**nix_store.env(), "TMPDIR": "/tmp"})
+    machine.process("lock", "psycopg2==2.9.10", "--python", HOST_PYTHON)
+    assert pins(machine)["psycopg2"]["provider"] == "sdist"
+    env = Path(machine.process("build", "--lock", "mach.lock").stdout.strip())
+    code = "import psycopg2; print(psycopg2.__version__.split()[0], psycopg2.__libpq_version__ > 0)"
+    done = subprocess.run([env / "bin/python", "-c", code], env={"HOME": "/"}, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("2.9.10 True\n", 0), done.stderr
+
+
+def test_an_sdist_in_a_closure_takes_what_fixes_give_and_what_it_loads_is_there(
+    index: FakeIndex, machine: Machine
+) -> None:
+    # the backend loads the library that the wheel in its closure was built with
+    script = (
+        "import sounds\nfrom setuptools import setup\n"
+        "assert sounds._sounds.text() == 'PortAudio of the stand-in'\n"
+        "setup(name='outer', version='1.0', py_modules=['outer'])\n"
+    )
+    outer = make_sdist(
+        "outer", "1.0", pkg_info_version="2.1", setup_py=script, files={"outer.py": "x = 1\n"},
+        build_requires=("setuptools", "sounds"),
+    )  # fmt: skip
+    index.add(outer, upload_time=LATE)
+    machine.write("mach.toml", 'fixes = "mine.toml"\n')
+    machine.write("mine.toml", MINE)
+    machine.mach("lock", "outer", "--python", HOST_PYTHON, "--build-providers", "sounds=sdist")
+    assert pins(machine)["outer"]["provider"] == "sdist"
+    env = Path(machine.process("build", "--lock", "mach.lock").stdout.strip())
+    assert (env / f"lib/python{HOST_PYTHON}/site-packages/outer.py").read_text() == "x = 1\n"

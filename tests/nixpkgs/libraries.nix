@@ -12,7 +12,22 @@ let
   ];
 in
 lib.genAttrs names marker // {
-  libpq = marker "libpq" // { pg_config = marker "pg_config"; };
+  # PostgreSQL's client library with what it loads, and the program that tells where it is (Debian: libpq-dev);
+  # empty where the host has none.
+  libpq = pkgs.runCommand "libpq" { } ''
+    mkdir -p $out/bin $out/lib
+    library=/usr/lib/x86_64-linux-gnu/libpq.so.5
+    [[ -e $library ]] || exit 0
+    for l in $library $(ldd $library | awk '$3 ~ "^/" {print $3}'); do
+      t=$out/lib/$(basename $l)
+      [[ -e ${pkgs.glibc}/lib/$(basename $l) ]] || { cp -L $l $t; chmod u+w $t; patchelf --set-rpath "$out/lib:${pkgs.glibc}/lib" $t; }
+    done
+  '' // {
+    pg_config = pkgs.runCommand "pg_config" { } ''
+      mkdir -p $out/bin
+      [[ ! -x /usr/bin/pg_config ]] || ln -s /usr/bin/pg_config $out/bin/pg_config
+    '';
+  };
   proj = marker "proj" // { dev = marker "proj-dev"; };
 
   portaudio = pkgs.runCommand "portaudio-19.7" { version = "19.7"; } ''
