@@ -4,9 +4,11 @@
 #
 # pkgs: the nixpkgs to build on; null: the one that a lock pins, else <nixpkgs>.
 # lock, python, mirrors, netrc, fixes: for every call that does not give its own.
+# catalog: { snapshot, sha256 }, a file of mach db export, on which requirements are resolved.
+# program: the mach that resolves; null: the one that is built from this folder.
 { ... }@arguments:
 let
-  defaults = { pkgs = null; lock = null; python = null; mirrors = [ ]; netrc = { }; fixes = [ ]; };
+  defaults = { pkgs = null; lock = null; python = null; mirrors = [ ]; netrc = { }; fixes = [ ]; catalog = null; program = null; };
   folder = ./nix/lib;
   files = builtins.attrNames (builtins.readDir folder);
   ending = pattern: builtins.filter (name: builtins.match pattern name != null) files;
@@ -23,10 +25,8 @@ let
     texts = read (ending ".*[.]nix") stem builtins.readFile;
     scripts = read (builtins.filter (name: name != "__init__.py") (ending ".*[.]py")) (name: name) builtins.readFile;
     table = { name = "nix/fixes.toml"; text = builtins.readFile ./nix/fixes.toml; };
-    resolve = { function, ... }: throw "mach: ${function} cannot resolve requirements while Nix evaluates yet: run mach lock -r requirements.txt, and pass lock = ./mach.lock;";
+    program = if given.program != null then given.program else mach;
   });
-in
-library // rec {
   # the program, built from its own lock by its own library
   mach = import ./nix/own.nix {
     inherit library;
@@ -34,6 +34,9 @@ library // rec {
     lock = builtins.fromJSON (builtins.readFile ./mach.lock);
     source = ./.;
   };
+in
+library // {
+  inherit mach;
   # its name in mach-nix
   mach-nix = mach;
 }

@@ -1,8 +1,8 @@
 # The library for Nix users: mach-nix' functions over locks. docs/reference/nix-library.md tells what each takes.
 # parts, texts, scripts: the files of this folder, as functions and as text. table: the fixes that come with mach.
 # pkgs: null for the nixpkgs that a lock pins, else <nixpkgs>. lock, mirrors, netrc, fixes, python: for every call that
-# does not give its own.
-{ parts, texts, scripts, table, pkgs, python, lock, mirrors, netrc, fixes, resolve }@given:
+# does not give its own. catalog: what requirements are resolved on; program: mach, which does it.
+{ parts, texts, scripts, table, pkgs, python, lock, mirrors, netrc, fixes, catalog, program }@given:
 let
   # ---- locks
   readLock = function: value:
@@ -37,6 +37,15 @@ let
       choose = parts.table { inherit lib arguments versions; tables = [ table ] ++ map read (lib.toList tables); };
     in
     choose { inherit lock system; };
+  # The Python of a request is the call's, or python3 of the nixpkgs.
+  resolve = { function, request, pkgs }:
+    let
+      wanted = request.python or pkgs.python3;
+      interpreter =
+        if builtins.isString wanted then pkgs.${wanted} or (throw "mach: ${function}: this nixpkgs has no ${wanted}")
+        else wanted;
+    in
+    parts.resolution { inherit lib arguments catalog program; inherit (mirror [ ]) toHexadecimal; } { inherit function request pkgs; python = interpreter; };
   made = parts.made { inherit lib parts texts scripts arguments fixesFor; };
 
   # ---- arguments
@@ -78,7 +87,7 @@ let
       chosen =
         if checked ? lock && ofRequest != [ ] then
           throw "mach: ${function} has lock and ${lib.concatStringsSep ", " ofRequest}: what to lock is said when the lock is made (mach lock --help); leave out one or the other"
-        else if ofRequest != [ ] then resolve { inherit function; request = all; pkgs = pkgsFor null [ ]; }
+        else if ofRequest != [ ] then { lock = resolve { inherit function; request = all; pkgs = pkgsFor null [ ]; }; folder = throw "mach: the lock of resolved requirements has a relative path"; }
         else if checked ? lock then { lock = readLock function checked.lock; folder = folderOf checked.lock; }
         else if given.lock != null then { lock = readLock function given.lock; folder = folderOf given.lock; }
         else throw "mach: ${function} needs a lock: run mach lock -r requirements.txt, and pass lock = ./mach.lock;";
@@ -125,6 +134,11 @@ in
 
   inherit (projectFunctions) buildPythonPackage buildPythonApplication;
   inherit (sources) fetchPypiSdist fetchPypiWheel;
+
+  # of mach-nix: an environment of projects by their names
+  pythonWith = names:
+    if builtins.isList names && builtins.all builtins.isString names then mkPython { requirements = lib.concatStringsSep "\n" names; }
+    else throw "mach: pythonWith takes a list of requirements, [ \"requests\" \"numpy<2\" ]";
 
   # of mach-nix: several functions of overrides as one
   mergeOverrides = lib.composeManyExtensions;

@@ -23,6 +23,8 @@ class Library:
 
     store: NixStore
     folder: Path
+    builds: bool = False
+    """Whether evaluation builds: requirements are resolved by a derivation."""
 
     def write(self, lock: Lock, name: str = "mach.lock") -> None:
         """Put a lock into the folder; ``lock`` means mach.lock."""
@@ -42,7 +44,8 @@ class Library:
 
     def ask(self, expression: str) -> Any:
         """Return the value of an expression as JSON; all of it is evaluated at once."""
-        outcome = self.store.call("nix-instantiate", "--eval", "--strict", "--json", self._file(expression))
+        mode = ["--read-write-mode"] if self.builds else []
+        outcome = self.store.call("nix-instantiate", "--eval", "--strict", "--json", *mode, self._file(expression))
         return json.loads(outcome.stdout)
 
     def ask_each(self, expressions: Mapping[str, str]) -> dict[str, Any]:

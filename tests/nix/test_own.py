@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import re
 import subprocess
@@ -18,15 +17,14 @@ from packaging.requirements import Requirement
 from resolver.lock import Lock, LockedArtifact, LockedPath, parse_lock, render_lock
 from tests.nix.library import ROOT
 from tests.nix.locks import SYSTEM, lock_of
-from tests.support.dists import make_sdist, make_wheel, wheel_from_installed
+from tests.nix.own_program import installed_lock, write_program
+from tests.support.dists import make_wheel
 from tests.support.native import host_python
 from tests.support.nix import STAND_IN, NixStore
 
 LOCK = ROOT / "mach.lock"
 RELOCK = "run: .venv/bin/python .ci/lock_mach.py"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-#: what `mach gen --lock` imports
-NEEDED = ("click", "packaging", "resolvelib")
 
 
 def own_lock() -> Lock:
@@ -73,20 +71,6 @@ def test_the_script_that_makes_the_lock_renames_every_host(monkeypatch: pytest.M
 # ---- the program
 
 
-def write(folder: Path, lock: str, body: str, files: str) -> Path:
-    """Write an expression in which ``mach`` is made from *lock*, with files below the address *files*."""
-    (folder / "own.lock").write_text(lock)
-    path = folder / "own.nix"
-    path.write_text(
-        f"let pkgs = import <nixpkgs> {{ config.pypiFiles = {json.dumps(files)}; }};\n"
-        f"  mach = import {ROOT}/nix/own.nix {{ inherit pkgs; source = {ROOT};\n"
-        f"    library = import {ROOT} {{ inherit pkgs; }};\n"
-        "    lock = builtins.fromJSON (builtins.readFile ./own.lock); };\n"
-        f"in {body}\n"
-    )
-    return path
-
-
 def widen(lock: str) -> str:
     """Have a lock hold for whatever patch version of Python 3.11 this machine has."""
     return re.sub(r'"3\.11\.\d+",(\s+)"3\.12"', r'"3.11.0",\1"3.12"', lock)
@@ -95,7 +79,7 @@ def widen(lock: str) -> str:
 @pytest.mark.nix
 def test_every_wheel_of_the_lock_comes_from_the_host_that_nixpkgs_knows(nix_store: NixStore, tmp_path: Path) -> None:
     body = "map (source: { inherit (source) url outputHash; }) (builtins.filter builtins.isAttrs mach.sources)"
-    found = nix_store.eval(write(tmp_path, widen(LOCK.read_text()), body, "https://host.example/packages"))
+    found = nix_store.eval(write_program(tmp_path, widen(LOCK.read_text()), "https://host.example/packages", body))
     short = host_python().rpartition("python")[2]
     target = next(
         target for target in own_lock().targets if (target.system, target.python.rpartition(".")[0]) == (SYSTEM, short)
@@ -117,15 +101,7 @@ def test_every_wheel_of_the_lock_comes_from_the_host_that_nixpkgs_knows(nix_stor
 
 @pytest.mark.nix
 def test_the_program_runs(nix_store: NixStore, tmp_path: Path) -> None:
-    """Built from this folder, and from the installed wheels of what the command that is run imports."""
-    made = lock_of(nix_store, make_sdist("mach-resolver", "0.1.0"), *map(wheel_from_installed, NEEDED))
-    value = json.loads(render_lock(made))
-    for pin in value["targets"][0]["pins"]:
-        if pin["name"] == "mach-resolver":
-            pin["artifact"] = {"type": "path", "path": ".", "states": "sha256:0"}
-            pin["dependencies"] = {name: [name] for name in NEEDED}
-    lock = json.dumps(value).replace(nix_store.files.as_uri(), "https://files.index.example/packages")
-    program = nix_store.build(write(tmp_path, lock, "mach", nix_store.files.as_uri()))
+    program = nix_store.build(write_program(tmp_path, installed_lock(nix_store), nix_store.files.as_uri()))
     assert nix_store.call(program / "bin/mach", "--version").stdout.startswith("mach, version ")
     assert '"mach-resolver"' in nix_store.call(program / "bin/mach", "gen", "--lock", LOCK).stdout
 
@@ -179,7 +155,7 @@ def test_the_program_builds_from_the_registry(nix_store: NixStore, tmp_path: Pat
     subprocess.run(command, cwd=source, env=environment, check=True)
     lock = (source / "mach.lock").read_text()
     (files,) = {urlsplit(tool.url)._replace(path="/packages").geturl() for tool in parse_lock(lock).tools.values()}
-    program = nix_store.build(write(tmp_path, lock, "mach", files))
+    program = nix_store.build(write_program(tmp_path, lock, files))
     assert '"mach-resolver"' in nix_store.call(program / "bin/mach", "gen", "--lock", LOCK).stdout
     # the catalog takes SQLAlchemy, which is compiled
     assert nix_store.call(program / "bin/mach", "db", "status", "--db", tmp_path / "catalog.db").stdout

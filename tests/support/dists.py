@@ -245,17 +245,19 @@ def make_sdist(
 
 
 @lru_cache(maxsize=32)
-def wheel_from_installed(name: str) -> Dist:
+def wheel_from_installed(name: str, *, without_binaries: bool = False) -> Dist:
     """Return the wheel from which the running environment's *name* was installed, put together again.
 
     Files come from its RECORD; what installing added (bytecode, scripts, INSTALLER) is left
     out. Tests are offline, and build tools such as setuptools must be the real ones.
 
+    :param without_binaries: leave out compiled modules: for projects that run without them, on any Python.
     :raises ValueError: where it is not a pure wheel (compiled, or an editable install).
     """
     dist = distribution(name)
     wheel = dist.read_text("WHEEL")
-    if wheel is None or "Root-Is-Purelib: true" not in wheel or dist.read_text("direct_url.json"):
+    is_pure = wheel is not None and "Root-Is-Purelib: true" in wheel
+    if wheel is None or not (is_pure or without_binaries) or dist.read_text("direct_url.json"):
         raise ValueError(f"{name} is not installed from a pure wheel")
     added = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
     members: dict[str, bytes] = {}
@@ -266,8 +268,13 @@ def wheel_from_installed(name: str) -> Dist:
         info = pure.parts[0] if in_info else info
         if pure.parts[0] == ".." or pure.suffix == ".pyc" or (in_info and pure.name in added):
             continue
+        if without_binaries and pure.suffix in (".so", ".pyx", ".c"):
+            continue
         members[str(pure)] = dist.locate_file(path).read_bytes()  # type: ignore[attr-defined]
     ordered = dict(sorted(members.items(), key=lambda item: (item[0].startswith(info), item[0])))
+    if not is_pure:
+        ordered[f"{info}/WHEEL"] = _render_wheel("py3-none-any", None).encode()
+        wheel = "Tag: py3-none-any"
     ordered[f"{info}/RECORD"] = _render_record(ordered, f"{info}/RECORD", ()).encode()
     tags = sorted(line.removeprefix("Tag: ") for line in wheel.splitlines() if line.startswith("Tag: "))
     interpreters = ".".join(tag.split("-")[0] for tag in tags)

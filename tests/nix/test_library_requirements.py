@@ -1,0 +1,183 @@
+"""requirements = ''…'': mach runs in a derivation, offline, on a catalog that is pinned by its hash."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nix.expression import render_expression
+from resolver.lock import parse_lock
+from tests.nix.library import ROOT, Library
+from tests.nix.own_program import installed_lock, write_program
+from tests.support.dists import Dist, make_sdist, make_wheel, wheel_from_installed
+from tests.support.index import FakeIndex, IndexServer
+from tests.support.nix import STAND_IN, NixStore
+
+pytestmark = pytest.mark.nix
+
+DISTS: tuple[Dist, ...] = (
+    make_wheel("app", "1.0", files={"app.py": "import part\n"}, requires=["part>=1"]),
+    make_wheel("part", "1.0", files={"part.py": "X = 1\n"}),
+    make_wheel("part", "2.0", files={"part.py": "X = 2\n"}),
+    make_sdist("part", "3.0", files={"part/__init__.py": "X = 3\n"}),
+    make_wheel("extra-one", "1.0", files={"extra_one.py": "Y = 1\n"}),
+    *(wheel_from_installed(name) for name in ("installer", "pyproject-hooks", "setuptools")),
+)
+
+
+@pytest.fixture(scope="module")
+def index() -> Iterator[FakeIndex]:
+    with IndexServer() as server:
+        index = server.index()
+        for dist in DISTS:
+            index.add(dist)
+        yield index
+
+
+@pytest.fixture(scope="module")
+def python(nix_store: NixStore) -> str:
+    return str(nix_store.eval(STAND_IN, "python3.version"))
+
+
+@pytest.fixture(scope="module")
+def library(nix_store: NixStore, index: FakeIndex, python: str, tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """A library whose import pins what one resolution asked of the index."""
+    folder = tmp_path_factory.mktemp("library")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "MACH_DB": str(folder / "catalog.db"),
+        "PIP_CONFIG_FILE": "/dev/null",
+        "PYTHONPATH": str(ROOT),
+    }
+
+    def mach(*words: str) -> None:
+        subprocess.run([sys.executable, "-P", "-m", "api.cli", *words], cwd=folder, env=environment, check=True)
+
+    mach("lock", "app", "extra-one", "--python", python, "--index-url", index.url, "-o", "first.lock", "-q")
+    sdists = ["--providers", "sdist,wheel"]
+    mach("lock", "app", *sdists, "--python", python, "--index-url", index.url, "-o", "second.lock", "-q")
+    mach("lock", "app", "part<2", "--python", python, "--index-url", index.url, "-o", "third.lock", "-q")
+    mach("db", "export", "facts.mach", "-q")
+    program = write_program(folder, installed_lock(nix_store, catalog=True), nix_store.files.as_uri())
+    digest = hashlib.sha256((folder / "facts.mach").read_bytes()).hexdigest()
+    (folder / "library.nix").write_text(
+        f"""{{ pkgs }}: import {ROOT} {{
+          inherit pkgs;
+          catalog = {{ snapshot = ./facts.mach; sha256 = "{digest}"; indexes = [ "{index.url}" ]; }};
+          program = import {program};
+        }}"""
+    )
+    return Library(store=nix_store, folder=folder, builds=True)
+
+
+HERE = "(import ./library.nix { inherit pkgs; })"
+
+
+def test_an_environment_of_requirements_is_that_of_the_lock(library: Library) -> None:
+    env = library.build(f'{HERE}.mkPython {{ requirements = "app\\nextra-one  # a comment"; }}')
+    assert library.run(env / "bin/python", "-c", "import app, extra_one; print(app.part.X)") == "2"
+    single = library.folder / "single.nix"
+    single.write_text(render_expression(parse_lock((library.folder / "first.lock").read_text())))
+    assert library.store.build(single, "env") == env
+
+
+def test_providers_are_texts_lists_and_defaults(library: Library) -> None:
+    calls = {
+        "text": 'requirements = "app"; providers = "sdist,wheel";',
+        "list": 'requirements = "app"; providers = { _default = [ "wheel" ]; part = [ "sdist" "wheel" ]; };',
+        "defaults": 'requirements = "app"; _providerDefaults = { _default = "wheel"; part = "sdist"; };',
+        "both": 'requirements = "app"; _providerDefaults = { part = "sdist"; }; providers.part = "wheel";',
+    }
+    told = library.ask_each(
+        {name: f"({HERE}.mkPython {{ {call} }}).packages.part.version" for name, call in calls.items()}
+    )
+    assert told == {"text": "3.0", "list": "3.0", "defaults": "3.0", "both": "2.0"}
+
+
+def test_other_functions_take_requirements_too(library: Library) -> None:
+    told = library.ask_each(
+        {
+            "overlay": f'(pkgs.extend ({HERE}.mkOverlay {{ requirements = "app"; }})).python311.pkgs.part.version',
+            "pythonWith": f'({HERE}.pythonWith [ "app" "part<2" ]).packages.part.version',
+            "build": f'({HERE}.buildPythonPackage {{ requirements = "app"; requirementsExtra = "extra-one"; '
+            'pname = "app"; }).machClosure',
+            "shell": f'({HERE}.mkPythonShell {{ requirements = "app"; python = "python311"; }}).name',
+        }
+    )
+    assert told["overlay"] == "2.0"
+    assert told["pythonWith"] == "1.0"
+    assert len(told["build"]) == 2
+    assert told["shell"] == "mach-shell"
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (
+            'mach.mkPython { requirements = "app"; }',
+            "mkPython resolves requirements on a pinned catalog, and the import was given none: pass catalog = "
+            "{ snapshot = …; sha256 = …; } (a file of mach db export), or run mach lock -r requirements.txt and pass "
+            "lock = ./mach.lock;",
+        ),
+        (
+            f'(import {ROOT} {{ inherit pkgs; catalog.snapshot = ./x; }}).mkPython {{ requirements = "app"; }}',
+            "catalog lacks sha256: { snapshot = FILE or URL of mach db export; sha256 = …; }",
+        ),
+        (
+            f'(import {ROOT} {{ inherit pkgs; catalog.snapshots = ./x; }}).mkPython {{ requirements = "app"; }}',
+            "catalog has no argument snapshots (did you mean snapshot?)",
+        ),
+        (
+            f'{HERE}.mkPython {{ requirements = "app"; providers.app = 1; }}',
+            'mkPython: providers takes texts and lists, { _default = "wheel,sdist"; numpy = "wheel"; }, and was given '
+            "a value of type int",
+        ),
+        (f"{HERE}.pythonWith [ 1 ]", 'pythonWith takes a list of requirements, [ "requests" "numpy<2" ]'),
+    ],
+)
+def test_what_cannot_be_resolved_is_one_sentence(library: Library, call: str, sentence: str) -> None:
+    assert library.refusal(f"({call}).drvPath") == sentence
+
+
+def test_what_has_no_solution_says_so_as_mach_does(library: Library) -> None:
+    outcome = library.try_build(f'{HERE}.mkPython {{ requirements = "app\\npart>9"; }}')
+    assert outcome.returncode != 0
+    assert "part>9 (requirements.txt:2)" in outcome.stderr
+
+
+def test_a_fact_that_is_not_in_the_catalog_is_named(library: Library) -> None:
+    outcome = library.try_build(f'{HERE}.mkPython {{ requirements = "unheard-of"; }}')
+    assert outcome.returncode != 0
+    assert "error[not-covered]" in outcome.stderr
+    assert "the page of unheard-of on" in outcome.stderr
+
+
+def test_text_of_requirements_is_never_a_word_of_a_shell(library: Library) -> None:
+    hostile = json.dumps("app # $(touch /build/x) `id` \"'\\").replace("$", "\\$")
+    assert library.ask(f"({HERE}.mkPython {{ requirements = {hostile}; }}).packages.app.version") == "1.0"
+
+
+def test_the_catalog_is_a_path_or_a_url_with_its_hash(library: Library, index: FakeIndex) -> None:
+    path = Path(library.folder, "facts.mach")
+    digest = hashlib.sha256(path.read_bytes())
+    served = library.store.files / "facts.mach"
+    served.write_bytes(path.read_bytes())
+    sri = f"sha256-{base64.b64encode(digest.digest()).decode()}"
+    call = """((import {root} {{ inherit pkgs; program = import ./own.nix;
+      catalog = {{ snapshot = {snapshot}; sha256 = "{sha256}"; indexes = [ "{index}" ]; }}; }})
+      .mkPython {{ requirements = "app"; }}).packages.part.version"""
+    for snapshot, sha256 in (("./facts.mach", sri), (f'"{served.as_uri()}"', digest.hexdigest())):
+        assert library.ask(call.format(root=ROOT, snapshot=snapshot, sha256=sha256, index=index.url)) == "2.0"
+    wrong = call.format(root=ROOT, snapshot="./facts.mach", sha256="0" * 64, index=index.url)
+    assert library.refusal(wrong) == (
+        f"catalog: {path} has the SHA-256 {digest.hexdigest()}, and sha256 says {'0' * 64}"
+    )
