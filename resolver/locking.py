@@ -302,7 +302,7 @@ def make_lock(
     """
     policy = Policy.of(request, rounds=rounds)
     if nixpkgs is None:
-        _refuse_nixpkgs(policy)
+        policy.refuse_nixpkgs()
     run = Run(request, catalog, policy, find_builder, nixpkgs)
     targets = _targets(request)
     solved: list[tuple[Target, Solved]] = []
@@ -332,18 +332,6 @@ def make_lock(
         warnings=tuple(dict.fromkeys(w for _, s in solved for w in s.warnings)),
         statistics=statistics,
     )
-
-
-def _refuse_nixpkgs(policy: Policy) -> None:
-    """Raise where a list of providers names nixpkgs, which means one that is pinned."""
-    for project, providers in policy.providers.items():
-        if "nixpkgs" in providers:
-            listed = "--providers" if project == "_default" else f"--provider {project}=…"
-            raise InputError(
-                "nixpkgs-not-pinned",
-                f"{listed} names nixpkgs, and no nixpkgs is pinned",
-                hint="pin the one that the catalog knows: --nixpkgs REV --nixpkgs-sha256 HASH, or a flake.lock",
-            )
 
 
 def _supply(

@@ -108,6 +108,20 @@ class Policy:
             as_of=self.as_of.get(project, self.as_of.get("_default")),
         )
 
+    def refuse_nixpkgs(self) -> None:
+        """Raise where a list of providers names nixpkgs, which means one that is pinned.
+
+        :raises InputError: ``nixpkgs-not-pinned``.
+        """
+        for project, providers in self.providers.items():
+            if "nixpkgs" in providers:
+                listed = "--providers" if project == "_default" else f"--provider {project}=…"
+                raise InputError(
+                    "nixpkgs-not-pinned",
+                    f"{listed} names nixpkgs, and no nixpkgs is pinned",
+                    hint="pin the one that the catalog knows: --nixpkgs REV --nixpkgs-sha256 HASH, or a flake.lock",
+                )
+
     def to_json(self) -> dict[str, Any]:
         """Return what a lock records: the constants that are not part of the request."""
         return {

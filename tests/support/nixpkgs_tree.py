@@ -90,7 +90,8 @@ def write_nixpkgs(folder: Path, modules: Sequence[Module], planted: str = "{ }")
 
     :param planted: a Nix expression of more attributes of the set, with *final* and *prev* in scope.
     """
-    shutil.copytree(STAND_IN, folder / "stand-in", ignore=shutil.ignore_patterns("__pycache__", ".*", "tests", "examples"))
+    left_out = shutil.ignore_patterns("__pycache__", ".*", "tests", "examples")
+    shutil.copytree(STAND_IN, folder / "stand-in", ignore=left_out)
     (folder / "wheels").mkdir()
     listed = {}
     for module in modules:
