@@ -90,12 +90,18 @@ reason = "because"
 link = "https://demo.example/"
 """
 FLOODS = {
+    # (not an exponential one: where Nix builds as root, as it does in containers, the kernel limits no processes)
     "fork bomb": (
-        "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass",
+        "import os, time\nfor _ in range(2_000):\n    if os.fork() == 0:\n        time.sleep(99)",
         "too-many-processes",
     ),
-    "fork bomb of a session of its own": (
-        "import os\nwhile True:\n    try:\n        os.fork() or os.setsid()\n    except OSError:\n        pass",
+    "fork bomb of sessions of their own": (
+        "import os, time\nfor _ in range(2_000):\n    if os.fork() == 0:\n        os.setsid()\n        time.sleep(99)",
+        "too-many-processes",
+    ),
+    "threads": (
+        "import threading, time\nthreading.stack_size(1 << 16)\n"
+        "for _ in range(60):\n    threading.Thread(target=time.sleep, args=(99,)).start()",
         "too-many-processes",
     ),
     "endless loop": ("while True:\n    pass", "timeout"),
