@@ -116,7 +116,7 @@ def main() -> int:
     variables = make_environment(request, work, [Path(environment, "bin"), *given, work / "tools"])
     writable = [work, Path("/dev/shm"), *([] if sealed else [Path("/tmp")])]  # noqa: S108 (the sandbox's own)
     files = Files(writable, store, (limits["file_bytes"], limits["files"]))
-    watch = Watch(limits, files, variables)
+    watch = Watch(limits, files, variables, as_root=root)
     wheel = None
     # pyproject_hooks makes folders for what hooks are asked and say
     os.environ["TMPDIR"] = str(work / "tmp")

@@ -19,8 +19,6 @@ from process_usage import read_processes  # type: ignore[import-not-found]  # as
 
 #: Seconds between two looks at what is used.
 TICK = 0.05
-#: How far hooks stand behind the driver for the processor (nice(1)).
-NICE = 10
 #: Bytes at the end of the output that go into the reply.
 TAIL = 64 << 10
 
@@ -106,8 +104,11 @@ class Files:
 class Watch:
     """Runs hooks, and stops at a limit of what they all use together."""
 
-    def __init__(self, limits: Mapping[str, Any], files: Files, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, limits: Mapping[str, Any], files: Files, environment: Mapping[str, str], as_root: bool = False
+    ) -> None:
         self.limits = limits
+        self.as_root = as_root
         self.files = files
         self.environment = environment
         # elsewhere it would be that of the whole machine, or there is none
@@ -156,8 +157,9 @@ class Watch:
             list(cmd), cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )  # fmt: skip
-        # nothing that a hook starts may keep this process from looking
-        os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
+        if self.as_root:
+            # without a limit of processes, none that a hook starts may keep this one from looking (sched(7))
+            os.sched_setscheduler(process.pid, os.SCHED_IDLE, os.sched_param(0))
         assert process.stdout is not None
         output = process.stdout.fileno()
         os.set_blocking(output, False)
