@@ -14,6 +14,7 @@ from db.catalog import CatalogHandle, Reader
 from resolver.catalog import RANK, Page
 from resolver.errors import Unavailable, shorten
 from resolver.names import NormalizedName
+from resolver.unversioned import UNVERSIONED
 
 from .asking import this_system
 from .nix_hooks import NixHooks, Release
@@ -28,15 +29,11 @@ __all__ = ["HookWays"]
 #: Asks the backend of a job in an interpreter, by Nix builds or in a sandbox.
 Ask = Callable[[Path, "HookBuilder | None"], "list[BuiltFact]"]
 
-_BOTH = (
-    "install bubblewrap 0.8.0 or newer (its program is bwrap) on Linux 5.14 or newer, with user namespaces allowed; "
-    "or Nix, with `sandbox = true` in nix.conf and a nixpkgs in NIX_PATH or by --nixpkgs; "
-    "hooks of strangers are never run without a sandbox"
-)
 #: The failures that tools or libraries may cure, as they begin.
 _CURABLE = re.compile(
     r"(?:its build cannot begin: .+?, which its build requires, cannot be built: )*"
-    r"its build backend (?:'.*?'|\".*?\") (?:failed|wants to fetch something|needs a compiler|looked for)"
+    r"its build backend (?:'.*?'|\".*?\") "
+    r"(?:failed|wants to fetch something|needs a compiler|looked for|takes its version from)"
 )
 _INNER = re.compile(r"its build cannot begin: (\S+)-([^-\s]+), which its build requires, cannot be built: ")
 _GIVEN, _GIVEN_END = " (nixpkgs gave it ", ")"
@@ -103,7 +100,7 @@ class HookWays:
         ]
 
     def _ask_alone(self, job: BuildJob, ask: Ask) -> list[BuiltFact]:
-        from crawler.sandbox import missing_sandbox
+        from crawler.sandbox import NO_SANDBOX_HINT, missing_sandbox
 
         if self._by_nix and job.python in self._nix.pythons:
             return ask(self._nix.interpreter(job.python), self._nix.builder(job.python, fixed=False))
@@ -113,7 +110,7 @@ class HookWays:
                 "no-sandbox",
                 f"an sdist's build backend cannot be run: {reason}; and by Nix it cannot, either: "
                 f"{self._nix.missing() or f'its nixpkgs has no CPython {job.python}'}",
-                hint=_BOTH,
+                hint=NO_SANDBOX_HINT,
             )
         interpreter = self._interpreters().get(job.python)
         if interpreter is None:
@@ -136,7 +133,8 @@ class HookWays:
         failure = page.depsets[position][4]
         if not _is_curable(failure) or system != this_system():
             return False
-        release = (page.project, page.versions[page.files[row][RANK]])
+        version = page.versions[page.files[row][RANK]]
+        release = (page.project, None if version == UNVERSIONED else version)
         inner = [(name, version) for name, version in _INNER.findall(failure)]
         gifts = () if (page.index, release) in self._asked else self._nix.gifts((release, *inner))
         _, given, names = failure.rpartition(_GIVEN)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +18,7 @@ from resolver.lock import Nixpkgs
 from .asking import this_system
 
 if TYPE_CHECKING:
+    import tempfile
     from collections.abc import Iterable
 
     from crawler.hook_builds import HookBuild, HookBuilder, HookOutput
@@ -83,6 +82,9 @@ class NixHooks:
         return () if self.missing() is not None or self._about is None else self._about.pythons
 
     def _look(self) -> HookNixpkgs:
+        import secrets
+        import tempfile
+
         from crawler.build_environment import lay_out_driver
         from nix.hooks import Question, describe_nixpkgs, run_hook
 
@@ -170,6 +172,8 @@ class NixHooks:
 
     def new_root(self) -> Path:
         """Return a path for a link that keeps a path of the store while this command runs."""
+        import tempfile
+
         if self._roots is None:
             self._roots = tempfile.TemporaryDirectory(prefix="mach-roots-")
         return Path(self._roots.name, str(next(self._numbers)))

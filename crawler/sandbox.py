@@ -28,7 +28,7 @@ from .sandbox_user import other_user, shown_to_its_user
 from .sandbox_view import ENVIRONMENT, WORK, View
 from .syscall_filter import ARCHITECTURES, make_filter
 
-__all__ = ["Ending", "missing_sandbox", "require_sandbox", "run_sandboxed"]
+__all__ = ["NO_SANDBOX_HINT", "Ending", "missing_sandbox", "require_sandbox", "run_sandboxed"]
 
 #: Seconds between two looks at what a sandbox uses: what it may use above a limit before it is stopped.
 _TICK = 0.05
@@ -39,9 +39,11 @@ _SHARED = 64 << 20
 _OLDEST = (0, 8, 0)
 #: Linux 5.14 (2021) is the first that counts processes by user namespace, so that a sandbox's limit is its own.
 _OLDEST_LINUX = (5, 14)
-_HINT = (
+#: The two ways to a sandbox.
+NO_SANDBOX_HINT = (
     "install bubblewrap 0.8.0 or newer (its program is bwrap) on Linux 5.14 or newer, with user namespaces allowed; "
-    "hooks of strangers are never run without it"
+    "or Nix, with `sandbox = true` in nix.conf and a nixpkgs in NIX_PATH or by --nixpkgs; "
+    "hooks of strangers are never run without a sandbox"
 )
 
 
@@ -114,7 +116,7 @@ def require_sandbox() -> None:
     """
     reason = missing_sandbox()
     if reason is not None:
-        raise Unavailable("no-sandbox", f"an sdist's build backend cannot be run: {reason}", hint=_HINT)
+        raise Unavailable("no-sandbox", f"an sdist's build backend cannot be run: {reason}", hint=NO_SANDBOX_HINT)
 
 
 def _arguments(view: View, limits: Limits, command: Sequence[str], *, information: int, filter_: int) -> list[str]:
