@@ -82,6 +82,25 @@ def test_the_source_is_a_path_an_argument_or_the_whole_argument(library: Library
     assert library.run(library.build(calls["argument"]) / "bin/demo") == "tree 1"
 
 
+def test_paths_of_a_lock_start_from_its_folder_or_from_root(library: Library) -> None:
+    (library.folder / "moved").mkdir(exist_ok=True)
+    text = (library.folder / "path.lock").read_text()
+    (library.folder / "moved/mach.lock").write_text(text)
+    calls = {
+        "folder": "mach.mkPython { lock = ./path.lock; }",
+        "root": "mach.mkPython { lock = ./moved/mach.lock; root = ./.; }",
+        "value": "mach.mkPython { lock = lib.importJSON ./path.lock; root = ./.; }",
+    }
+    drvs = library.ask_each({name: f"({call}).drvPath" for name, call in calls.items()})
+    assert len(set(drvs.values())) == 1, drvs
+    assert library.refusal("(mach.mkPython { lock = lib.importJSON ./path.lock; }).drvPath") == (
+        "the lock was given as a value, and it has relative paths: pass the folder that they start from as root"
+    )
+    assert "pass the folder that the lock's paths start from as root" in library.refusal(
+        "(mach.mkPython { lock = ./moved/mach.lock; }).drvPath"
+    )
+
+
 def test_another_source_takes_the_place_of_the_locks(library: Library) -> None:
     ways = {
         "path": "./other",
