@@ -60,5 +60,6 @@ def refuse_source(place: str, reason: str | None, origins: Sequence[str]) -> NoS
         "version-not-told",
         f"{place} cannot be used: {reason or 'its build backend tells no version'}",
         context=[f"asked for at {origin}" for origin in origins],
-        hint="state name and version in [project] of its pyproject.toml, or name a wheel or an sdist of it",
+        hint="state name and version in [project] of its pyproject.toml, or name a wheel or an sdist of it; "
+        "a version that stands in tags can be given with --fixes",
     )

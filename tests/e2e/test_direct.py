@@ -137,6 +137,28 @@ def test_versions_and_names_that_only_a_build_backend_tells(
     )
 
 
+def test_a_version_that_stands_in_tags_alone_may_be_given_by_a_fix(machine: Machine, site: tuple[Path, str]) -> None:
+    """The script stands for setuptools-scm, which reads the same variable where it finds no repository."""
+    folder, url = site
+    script = (
+        "import os\nfrom setuptools import setup\nversion = os.environ.get('SETUPTOOLS_SCM_PRETEND_VERSION')\n"
+        "if not version:\n    raise LookupError('setuptools-scm was unable to detect version for /build/source.')\n"
+        "setup(name='duo', version=version, py_modules=['duo'])\n"
+    )
+    Repository(folder / "repository").commit({"setup.py": script, "duo.py": "answer = 42\n"}, tag="v4.2")
+    request = (f"duo @ git+{url}/repository/.git@v4.2", "--python", HOST_PYTHON)
+    machine.home.mkdir()
+    refused = machine.mach("lock", *request, code=1)
+    assert "takes its version from the history of a repository" in refused.stderr
+    fix = '[[fix]]\nproject = "duo"\nsettings = {SETUPTOOLS_SCM_PRETEND_VERSION = "4.2"}\n'
+    fixes = machine.write("mine.toml", f'{fix}reason = "its tag"\nlink = "https://duo.example/"\n')
+    machine.mach("lock", *request, "--fixes", fixes)
+    assert pin(machine, "duo")["version"] == "4.2"
+    env = Path(machine.process("build", "--lock", "mach.lock", "--fixes", fixes).stdout.strip())
+    code = "import importlib.metadata as m, duo; print(m.version('duo'), duo.answer)"
+    assert run(env / "bin/python", "-c", code) == "4.2 42"
+
+
 def test_a_working_tree_without_a_pyproject_is_built_but_not_imported_in_place(build: Build, machine: Machine) -> None:
     script = "from setuptools import setup\nsetup(name='duo', version='5.0', py_modules=['duo'])\n"
     write_tree(machine.home / "folder", {"setup.py": script, "duo.py": "answer = 42\n"})
