@@ -16,21 +16,38 @@ let
   read = names: toKey: toValue: builtins.listToAttrs (map (name: { name = toKey name; value = toValue (folder + "/${name}"); }) names);
   parts = read (ending ".*[.]nix") stem import;
 
-  lib = (if arguments.pkgs or null != null then arguments.pkgs else import <nixpkgs> { }).lib;
+  lib = (if arguments.pkgs or null != null then arguments.pkgs else found).lib;
   unknown = builtins.filter (name: !(defaults ? ${name})) (builtins.attrNames arguments);
   given = if unknown == [ ] then defaults // arguments
     else (parts.arguments { inherit lib; }).check { function = "import"; takes = builtins.mapAttrs (_: _: "any") defaults; } arguments;
-  library = parts.library (given // {
-    inherit parts;
+  libraryOn = pkgs: parts.library (given // {
+    inherit parts pkgs;
     texts = read (ending ".*[.]nix") stem builtins.readFile;
     scripts = read (builtins.filter (name: name != "__init__.py") (ending ".*[.]py")) (name: name) builtins.readFile;
     table = { name = "nix/fixes.toml"; text = builtins.readFile ./nix/fixes.toml; };
     program = if given.program != null then given.program else mach;
   });
+
+  # Without pkgs, a call is on the nixpkgs that its lock pins.
+  found = import <nixpkgs> { };
+  pinOf = value:
+    let
+      lock = if builtins.isAttrs value && value ? lock then value.lock else given.lock;
+      isFile = builtins.isPath lock || (builtins.isString lock && builtins.match "/.*" lock != null);
+      content = if isFile then builtins.fromJSON (builtins.readFile lock) else lock;
+    in
+    if builtins.isAttrs content then content.nixpkgs or null else null;
+  pkgsOf = value:
+    let pin = pinOf value; mirrors = if builtins.isAttrs value then value.mirrors or given.mirrors else given.mirrors; in
+    if pin == null then found else import ((parts.mirrors { inherit mirrors; }).nixpkgs pin) { config = { }; overlays = [ ]; };
+  plain = libraryOn (if given.pkgs != null then given.pkgs else found);
+  library = if given.pkgs != null then plain
+    else plain // builtins.mapAttrs (name: _: value: (libraryOn (pkgsOf value)).${name} value) plain.argumentsOf;
+
   # the program, built from its own lock by its own library
   mach = import ./nix/own.nix {
-    inherit library;
-    pkgs = if given.pkgs != null then given.pkgs else import <nixpkgs> { };
+    library = plain;
+    pkgs = if given.pkgs != null then given.pkgs else found;
     lock = builtins.fromJSON (builtins.readFile ./mach.lock);
     source = ./.;
   };

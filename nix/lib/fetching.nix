@@ -1,5 +1,5 @@
 # Files of an index by project and version: what a lock has of them, or what a URL and a hash say.
-{ lib, arguments, parts, scripts, given, readLock, folderOf, pkgsFor }:
+{ lib, arguments, parts, scripts, given, readLock, folderOf, pkgs }:
 let
   takes = { pname = "text"; version = "text"; filename = "text"; url = "text"; sha256 = "text"; lock = "any"; mirrors = "list"; netrc = "set"; };
 
@@ -17,7 +17,6 @@ let
       found = builtins.filter fits ofProject;
       there = lib.unique (map (pin: "${pin.name} ${pin.version} (${pin.artifact.filename or pin.provider})") ofProject);
       mirrors = checked.mirrors or given.mirrors;
-      pkgs = pkgsFor (if lockGiven == null then null else lock) mirrors;
       source = parts.source {
         inherit pkgs;
         python = pkgs.python3;

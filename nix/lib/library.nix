@@ -1,7 +1,7 @@
 # The library for Nix users: mach-nix' functions over locks. docs/reference/nix-library.md tells what each takes.
 # parts, texts, scripts: the files of this folder, as functions and as text. table: the fixes that come with mach.
-# pkgs: null for the nixpkgs that a lock pins, else <nixpkgs>. lock, mirrors, netrc, fixes, python: for every call that
-# does not give its own. catalog: what requirements are resolved on; program: mach, which does it.
+# pkgs: the nixpkgs to build on. lock, mirrors, netrc, fixes, python: for every call that does not give its own.
+# catalog: what requirements are resolved on; program: mach, which does it.
 { parts, texts, scripts, table, pkgs, python, lock, mirrors, netrc, fixes, catalog, program }@given:
 let
   # ---- locks
@@ -12,20 +12,11 @@ let
     else throw "mach: ${function}: lock must be the path of a mach.lock, or what it holds, and it is a value of type ${builtins.typeOf value}";
   folderOf = value:
     if builtins.isPath value then dirOf value
-    else if builtins.isAttrs value then throw "mach: the lock was given as a value, and it has relative paths: pass the folder that they start from as root"
+    else if builtins.isAttrs value && !lib.isDerivation value then throw "mach: the lock was given as a value, and it has relative paths: pass the folder that they start from as root"
     else /. + builtins.unsafeDiscardStringContext (dirOf (toString value));
 
-  mirror = wanted: parts.mirrors { mirrors = wanted; };
-  pkgsFor = lock: wanted:
-    if pkgs != null then pkgs
-    else if lock == null || lock.nixpkgs or null == null then import <nixpkgs> { }
-    else import ((mirror wanted).nixpkgs lock.nixpkgs) { config = { }; overlays = [ ]; };
-
-  # lib is needed to say what is wrong with arguments, the lock among them
-  lib = if pkgs != null then pkgs.lib else if lock == null then (import <nixpkgs> { }).lib else
-    (pkgsFor (if builtins.isAttrs lock then lock else builtins.fromJSON (builtins.readFile lock)) mirrors).lib;
+  inherit (pkgs) lib;
   arguments = parts.arguments { inherit lib; };
-  inherit (arguments) normalize;
 
   # ---- fixes: the table that comes with mach, then the user's
   versions = parts.versions { inherit lib; };
@@ -38,14 +29,14 @@ let
     in
     choose { inherit lock system; };
   # The Python of a request is the call's, or python3 of the nixpkgs.
-  resolve = { function, request, pkgs }:
+  resolve = { function, request }:
     let
       wanted = request.python or pkgs.python3;
       interpreter =
         if builtins.isString wanted then pkgs.${wanted} or (throw "mach: ${function}: this nixpkgs has no ${wanted}")
         else wanted;
     in
-    parts.resolution { inherit lib arguments catalog program; inherit (mirror [ ]) toHexadecimal; } { inherit function request pkgs; python = interpreter; };
+    parts.resolution { inherit lib arguments catalog program; inherit (parts.mirrors { mirrors = [ ]; }) toHexadecimal; } { inherit function request pkgs; python = interpreter; };
   made = parts.made { inherit lib parts texts scripts arguments fixesFor; };
 
   # ---- arguments
@@ -87,7 +78,7 @@ let
       chosen =
         if checked ? lock && ofRequest != [ ] then
           throw "mach: ${function} has lock and ${lib.concatStringsSep ", " ofRequest}: what to lock is said when the lock is made (mach lock --help); leave out one or the other"
-        else if ofRequest != [ ] then { lock = resolve { inherit function; request = all; pkgs = pkgsFor null [ ]; }; folder = throw "mach: the lock of resolved requirements has a relative path"; }
+        else if ofRequest != [ ] then { lock = resolve { inherit function; request = all; }; folder = throw "mach: the lock of resolved requirements has a relative path"; }
         else if checked ? lock then { lock = readLock function checked.lock; folder = folderOf checked.lock; }
         else if given.lock != null then { lock = readLock function given.lock; folder = folderOf given.lock; }
         else throw "mach: ${function} needs a lock: run mach lock -r requirements.txt, and pass lock = ./mach.lock;";
@@ -96,7 +87,7 @@ let
       inherit function remake;
       inherit (chosen) lock;
       given = all;
-      base = pkgsFor chosen.lock (all.mirrors or [ ]);
+      base = pkgs;
       root = all.root or chosen.folder;
     };
 
@@ -122,7 +113,7 @@ let
     else throw "mach: ${function}: packagesExtra holds ${(builtins.head result.programs).name}, and Python's set has no place for programs: mkPython takes it");
 
   projectFunctions = parts.application { inherit lib parts arguments prepare shared; };
-  sources = parts.fetching { inherit lib arguments readLock folderOf pkgsFor; inherit given parts scripts; };
+  sources = parts.fetching { inherit pkgs lib arguments readLock folderOf; inherit given parts scripts; };
 in
 {
   inherit mkPython;

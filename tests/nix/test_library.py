@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nix.expression import render_expression
-from resolver.lock import parse_lock
+from resolver.lock import Nixpkgs, parse_lock
+from tests.e2e.test_archive import REV, pack_nixpkgs
 from tests.nix.library import ROOT, Library
 from tests.nix.locks import lock_of
 from tests.support.dists import make_wheel
@@ -141,6 +144,27 @@ def test_overrides_of_one_python_are_refused_by_another(library: Library) -> Non
 def test_several_overrides_are_merged(library: Library) -> None:
     merged = "mach.mergeOverrides [ (_: _: { a = 1; b = 1; }) (_: prev: { b = prev.b + 1; }) ] { } { }"
     assert library.ask(merged) == {"a": 1, "b": 2}
+
+
+def test_without_pkgs_a_call_is_on_the_nixpkgs_that_its_lock_pins(library: Library, tmp_path: Path) -> None:
+    tarball, digest = pack_nixpkgs(tmp_path, "pinned")
+    made = replace(lock_of(library.store, NEEDED), nixpkgs=Nixpkgs(rev=REV, sha256=digest))
+    library.write(made, "pinned.lock")
+    body = f"(import {ROOT} {{ }}).mkPython {{ lock = {library.folder}/pinned.lock; mirrors = [ {tarball.parent} ]; }}"
+    file = tmp_path / "path.nix"
+    file.write_text(
+        f'let env = {body}; in {{ drv = env.drvPath; salt = builtins.readFile (env.nixpkgs.path + "/salt"); }}'
+    )
+    outcome = library.store.run(
+        "env", "NIX_PATH=", "nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode", file
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    told = json.loads(outcome.stdout)
+    assert told["salt"] == "pinned"
+    single = tmp_path / "single.nix"
+    single.write_text(render_expression(made))
+    given = {"pkgs": None, "mirrors": f"[ {tarball.parent} ]"}
+    assert told["drv"] == str(library.store.instantiate(single, "env", given))
 
 
 def test_the_import_takes_defaults_for_every_call(library: Library) -> None:
