@@ -128,7 +128,7 @@ def test_a_wrong_hash_names_both_values(machine: Machine):
         (("--python", "3.9"), "unsupported-python", "3.12"),
         (("--providers", "foo"), "unknown-provider", "wheel"),
         (("--providers", ""), "invalid-providers", "wheel"),
-        (("--providers", "nixpkgs"), "provider-not-built", "wheel"),
+        (("--providers", "conda"), "provider-not-built", "wheel"),
         (("--providers", "a b=wheel"), "invalid-name", "a b"),
         (("--prefer", "oldest"), "invalid-choice", "newest"),
         (("--as-of", "yesterday"), "invalid-date", "2024-05-01"),
