@@ -23,6 +23,7 @@ CLONE_NEWNS, CLONE_NEWUSER = 0x0002_0000, 0x1000_0000
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 16_384, 1 << 18
 MOUNT_FLAGS = {"nosuid": 2, "nodev": 4, "noexec": 8, "noatime": 1024, "nodiratime": 2048, "relatime": 1 << 21}
 PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 24, 38, 2
+TEMPORARY = Path("/tmp")  # noqa: S108 (no file is made here)
 #: File systems that are the build's own, and whose files are terminals and shared memory.
 OWN = (Path("/dev/pts"), Path("/dev/shm"))  # noqa: S108 (no file is made here)
 
@@ -71,7 +72,7 @@ def seal(work: Path, temporary: Path) -> bool:
 
     Nix shows a build its inputs and /proc as they are. Where it builds as the user whom the store belongs to, or
     as root, those could be changed: so all is read-only in a mount namespace of this process's own
-    (user_namespaces(7)). *temporary* is what is seen as /tmp.
+    (user_namespaces(7)). *temporary* is what is seen as /tmp, where no mount is below that.
     """
     if sys.platform != "linux":
         return False
@@ -82,10 +83,14 @@ def seal(work: Path, temporary: Path) -> bool:
         for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
             Path("/proc/self", name).write_text(text)
         check(library.mount(b"none", b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None))
-        mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-        check(library.mount(os.fsencode(temporary), b"/tmp", None, ctypes.c_ulong(MS_BIND), None))
-        for line in mounts:
-            close_mount(library, line, (work, *OWN))
+        mounts = [line.split(" ") for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+        places = [Path(re.sub(r"\\([0-7]{3})", lambda escape: chr(int(escape[1], 8)), fields[4])) for fields in mounts]
+        # what lies below would be hidden: a store that somebody has there
+        if not any(TEMPORARY in place.parents for place in places):
+            check(library.mount(os.fsencode(temporary), bytes(TEMPORARY), None, ctypes.c_ulong(MS_BIND), None))
+        for place, fields in zip(places, mounts):  # noqa: B905 (Python 3.8)
+            if place != work and place not in OWN:
+                close_mount(library, place, fields[5])
         os.chdir(work)
         # they would be enough to open all of that again, for a root of this namespace
         for capability in range(64):
@@ -95,15 +100,11 @@ def seal(work: Path, temporary: Path) -> bool:
     return True
 
 
-def close_mount(library: Any, line: str, open_: Sequence[Path]) -> None:
-    """Make a mount read-only that *line* of /proc/self/mountinfo (proc(5)) tells of, unless it is one of *open_*."""
-    fields = line.split(" ")
-    place = Path(re.sub(r"\\([0-7]{3})", lambda escape: chr(int(escape[1], 8)), fields[4]))
-    if place in open_:
-        return
-    kept = sum(MOUNT_FLAGS.get(option, 0) for option in fields[5].split(","))
+def close_mount(library: Any, place: Path, options: str) -> None:
+    """Make the mount at *place* read-only, and keep the *options* that it has."""
+    kept = sum(MOUNT_FLAGS.get(option, 0) for option in options.split(","))
     flags = ctypes.c_ulong(MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
-    check(library.mount(b"none", os.fsencode(place), None, flags, None))
+    check(library.mount(b"none", bytes(place), None, flags, None))
 
 
 def check(result: int) -> None:
