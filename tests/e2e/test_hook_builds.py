@@ -122,7 +122,7 @@ def test_without_what_fixes_give_that_is_told_and_nothing_is_recorded(machine: M
 
 
 #: Every kind of sdist that a backend has to be asked of; answers is built for another one's closure.
-PROJECTS = ("pyaudio", "dynamic", "in-tree", "docopt")
+PROJECTS = ("pyaudio", "dynamic", "in-tree")
 KINDS = (*PROJECTS, "--providers", "answers=sdist", "--build-providers", "answers=sdist")
 DYNAMIC_SETUP = """\
 from setuptools import setup
@@ -137,7 +137,6 @@ def stock_kinds(index: FakeIndex) -> None:
     for dist in (
         make_sdist("dynamic", "1.0", backend="legacy", pkg_info_version="2.1", setup_py=DYNAMIC_SETUP),
         make_sdist("in-tree", "1.0", backend="in-tree", requires=["idna"], pkg_info_version="2.1"),
-        make_sdist("docopt", "0.6.2", backend="legacy", pkg_info_version="2.1", files={"docopt.py": "x = 1\n"}),
     ):
         index.add(dist, upload_time=LATE)
 
