@@ -68,7 +68,7 @@ def _copied(folder: Path) -> Iterator[Path]:
             shutil.copytree(folder, copy, symlinks=True, ignore=_LEFT_OUT)
         except shutil.Error as error:
             raise OSError(f"{folder} cannot be copied: {error.args[0][0][2]}") from error
-        give_to_sandbox(Path(scratch))
+        give_to_sandbox(Path(scratch), copied=True)
         yield copy
 
 

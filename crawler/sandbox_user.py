@@ -48,12 +48,15 @@ def other_user() -> int | None:
     return None
 
 
-def give_to_sandbox(folder: Path) -> None:
-    """Let the sandbox's user, and nobody else, into the temporary *folder* and at all that is in it."""
+def give_to_sandbox(folder: Path, *, copied: bool = False) -> None:
+    """Let the sandbox's user, and nobody else, into the temporary *folder* and at all that is in it.
+
+    :param copied: what is in it has modes of the user's own, not those of this process.
+    """
     user = other_user()
     if user is not None:
         umask = re.search(r"^Umask:\s*([0-7]+)", Path("/proc/self/status").read_text(), re.MULTILINE)
-        if umask is None or int(umask[1], 8) & 0o055:
+        if copied or umask is None or int(umask[1], 8) & 0o055:
             for path, folders, files in os.walk(folder):
                 for place in (Path(path, name) for name in (*folders, *files)):
                     mode = place.lstat().st_mode

@@ -69,6 +69,15 @@ def test_a_folder_that_only_its_backend_can_name(machine: Machine) -> None:
     assert machine.read("env/requirements.txt") == "duo @ ../folder\n"
 
 
+def test_a_folder_that_nobody_else_may_read_is_asked_like_any_other(machine: Machine) -> None:
+    tree = write_tree(machine.home / "closed", SCRIPT)
+    for path in tree.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    tree.chmod(0o700)
+    machine.mach("lock", "./closed", *PYTHON)
+    assert pins(machine)["duo"]["version"] == "1.0"
+
+
 def test_an_edit_of_what_the_backend_reads_first_makes_the_lock_old(machine: Machine) -> None:
     tree = write_tree(machine.home / "folder", SCRIPT)
     machine.mach("lock", "duo @ ./folder", *PYTHON)
