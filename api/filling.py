@@ -257,7 +257,7 @@ class Filling:
         before = self.handle.generation()
         for index, project in outcome.reading.pages_asked():
             if is_nixpkgs_index(index):
-                continue
+                continue  # what a hash names never changes
             if is_direct(index):
                 self._revalidate_direct(index, project, now)
             elif (index, project) not in self._checked:
