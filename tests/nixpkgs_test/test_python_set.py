@@ -99,6 +99,7 @@ def test_an_image_runs_without_the_host(nix_store: NixStore, args: dict[str, str
     assert done.stdout == "alpha 3.1\n"
 
 
+@pytest.mark.nightly
 def test_everything_is_deterministic(nix_store: NixStore, args: dict[str, str]) -> None:
     names = ["python3-", "python3", "conda-"]
     checked = nix_store.check_derivations(nix_store.instantiate(HERE / "expression.nix", "mixed", args), names=names)

@@ -99,6 +99,7 @@ def test_patchelf_can_be_run_by_its_path(nix_store: NixStore, tmp_path: Path) ->
     assert read_dynamic(library).runpath == "/here"
 
 
+@pytest.mark.nightly
 def test_every_derivation_of_the_stand_in_is_deterministic(nix_store: NixStore) -> None:
     checked = nix_store.check_derivations(nix_store.instantiate(FILE, "everything"))
     assert {"stdenv-mini", "make-binary-wrapper-hook", "wrapped", "hello"} <= {*checked}

@@ -147,6 +147,7 @@ def test_a_real_installer_makes_it_run(world, tmp_path):
     assert "Links for idna" in call("http", world.url + "idna/")
 
 
+@pytest.mark.nightly
 def test_sdists_build_in_a_real_installer(world, tmp_path):
     world.require("numpy")  # the C sdist needs a compiler too
     site = tmp_path / "site"
