@@ -67,7 +67,7 @@ def evaluate(nix_store: NixStore, text: str) -> object:
 
 
 @pytest.mark.nix
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(batch=st.lists(values, min_size=1, max_size=12))
 @example(batch=HOSTILE)
 @example(batch=[{name: name for name in HOSTILE}])

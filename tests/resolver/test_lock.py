@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from resolver.lock import BuildClosure, Lock, digest_closure, parse_lock, render_lock
 from tests.resolver.locks import locks, pin, web_lock
 
 
+@settings(max_examples=60)
 @given(locks())
 def test_a_lock_survives_its_text_and_the_text_its_lock(lock: Lock) -> None:
     text = render_lock(lock)

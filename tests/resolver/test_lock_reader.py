@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resolver.errors import DataError
@@ -193,6 +193,7 @@ def test_a_newer_minor_version_is_read_without_what_is_new() -> None:
     assert lock.targets == web_lock().targets
 
 
+@settings(max_examples=60)
 @given(locks(), st.data())
 def test_any_damage_is_read_or_refused_but_never_a_bug(lock: Lock, data: st.DataObject) -> None:
     value = json.loads(render_lock(lock))
