@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.machines import HOST_PYTHON, Machine
+from tests.e2e.machines import HOST_PYTHON, ROOT, Machine
 from tests.support.dists import make_sdist, make_wheel, wheel_from_installed
 from tests.support.index import FakeIndex
 from tests.support.nix import NixStore
@@ -229,3 +229,28 @@ def test_another_nixpkgs_than_the_locked_one_is_refused(place: Place, before: st
     done = subprocess.run(words, cwd=place.machine.home, env=place.machine.env(), capture_output=True, text=True)
     assert done.returncode != 0
     assert sentence in done.stderr
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "mach.mkPython { lock = ./mach.lock; }",
+        "(import TREE { overlays = [ (mach.mkOverlay { lock = ./mach.lock; }) ]; })"
+        ".ATTRIBUTE.withPackages (set: [ set.wall ])",
+    ],
+    ids=["mkPython", "mkOverlay"],
+)
+def test_the_library_for_nix_takes_such_pins_as_well(place: Place, call: str) -> None:
+    place.lock("wall", "--provider", "brick=nixpkgs", "--provider", "mortar=nixpkgs")
+    attribute = "python" + SERIES.replace(".", "")
+    text = call.replace("TREE", str(place.tree)).replace("ATTRIBUTE", attribute)
+    place.machine.write(
+        "question.nix", f"let mach = import {ROOT} {{ pkgs = import {place.tree} {{ }}; }}; in {text}\n"
+    )
+    words = ["nix-build", "--no-out-link", "question.nix"]
+    done = subprocess.run(words, cwd=place.machine.home, env=place.machine.env(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    env = Path(done.stdout.strip())
+    code = "import wall, brick; from importlib.metadata import version; print(version('brick'), version('mortar'))"
+    said = subprocess.run([env / "bin/python3", "-c", code], env={}, capture_output=True, text=True, check=True).stdout
+    assert said == "2.0 1.5\n"
