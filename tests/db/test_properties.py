@@ -125,7 +125,7 @@ def new_catalog(request: pytest.FixtureRequest):
     return make
 
 
-FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def everything(catalog: CatalogHandle, generation: int) -> list[object]:
