@@ -57,7 +57,8 @@ def filter_calls(programs: Sequence[str]) -> None:
     for program in map(base64.b64decode, programs):
         data = ctypes.create_string_buffer(program, len(program))
         code = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(data))
-        for call in ((38, 1, 0, 0, 0), (22, 2, ctypes.create_string_buffer(code, len(code)), 0, 0)):
+        filter_ = ctypes.create_string_buffer(code, len(code))
+        for call in ((PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter_, 0, 0)):
             if library.prctl(*call) != 0:
                 raise OSError(ctypes.get_errno(), "no filter of system calls")
 

@@ -5,6 +5,7 @@ It imports nothing of mach: the driver takes it along into any CPython from 3.8 
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import subprocess
@@ -71,7 +72,7 @@ class Files:
             except NotADirectoryError:
                 continue
             except OSError as error:
-                if error.errno == 36:  # no build makes paths that are too long for the system
+                if error.errno == errno.ENAMETOOLONG:  # no build makes paths that are too long for the system
                     raise Stopped("too-many-files") from None
                 continue
             for entry in entries:

@@ -66,7 +66,6 @@ in
 if namesFile == "" then {
   names = builtins.attrNames set;
   version = text interpreter.version;
-  implementation = text (interpreter.implementation or "");
   glibc = try null (if pkgs.stdenv.hostPlatform.isLinux or true then text (pkgs.stdenv.cc.libc.version or pkgs.glibc.version) else null);
   darwin = try null (if pkgs.stdenv.hostPlatform.isDarwin or false then text (pkgs.stdenv.hostPlatform.darwinMinVersion or null) else null);
 } else

@@ -103,16 +103,17 @@ def evaluate_tree(
     with as_file(files("nix").joinpath("index_tree.nix")) as program, tempfile.TemporaryDirectory() as scratch:
         run = _Run(program, tree, system, python, Path(scratch))
         head = run.evaluate(None)
-        if isinstance(head, str):
+        trouble = head if isinstance(head, str) else None if head["version"] else "its interpreter has no version"
+        if trouble is not None:
             raise DataError(
                 "nixpkgs-not-evaluated",
-                f"{tree} has no Python set {python} for {system}: {head}",
+                f"{tree} has no Python set {python} for {system}: {trouble}",
                 hint="give the folder of a nixpkgs, and a --python that it has",
             )
         names = [name for name in head["names"] if isinstance(name, str)]
         found, faults = run.evaluate_all(names, jobs, told)
     return Evaluation(
-        version=str(head["version"]),
+        version=head["version"],
         glibc=head["glibc"],
         darwin=head["darwin"],
         attributes=tuple(sorted(found, key=lambda attribute: attribute.name)),

@@ -25,7 +25,7 @@ let
   wheel = use parts.wheel { };
   sdist = use parts.sdist { hooks = fetch lock.tools.pyproject-hooks; inherit buildEnvironments crateArtifact; };
   crateArtifact = crate: { type = "url"; filename = "${crate.name}-${crate.version}.crate"; inherit (crate) url sha256; };
-  attribute = use parts.attribute { installer = fetch lock.tools.installer; };
+  attribute = use parts.attribute { };
   make = pin: { inherit wheel sdist; nixpkgs = attribute; }.${pin.provider} or (throw "mach: no provider ${builtins.toJSON pin.provider}, for ${pin.name}") pin;
   named = pins: builtins.listToAttrs (map (pin: { inherit (pin) name; value = make pin; }) pins);
 

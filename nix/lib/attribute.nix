@@ -1,5 +1,5 @@
 # What nixpkgs itself has of a project, in the shape of any other: its files linked, its programs made anew.
-{ pkgs, python, project, scripts, installer }:
+{ pkgs, python, project, scripts }:
 pin:
 let
   inherit (pin.artifact) attribute version;
@@ -18,7 +18,7 @@ in
 project.make {
   inherit pin;
   hasBinaries = false;
-  info = { module = "${pkgs.lib.getOutput "out" checked}"; inherit installer; };
+  info = { module = "${pkgs.lib.getOutput "out" checked}"; };
   extra = {
     # What it holds was compiled where it was built.
     phases = [ "preparePhase" "installPhase" ];
