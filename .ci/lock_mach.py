@@ -64,7 +64,6 @@ def main() -> int:
     choices = [word for python in PYTHONS for word in ("--python", python)]
     choices += [word for platform in PLATFORMS for word in ("--platform", platform)]
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)  # a sandbox may read it as another user
         copy_distribution(Path(folder))
         lock = Path(folder, LOCK.name)
         if LOCK.exists():

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Protocol
 
 from packaging.version import InvalidVersion, Version
 
@@ -16,8 +15,9 @@ from db.facts import Fact, FileFact, MetadataFact, PageFact
 from resolver.errors import printable, shorten
 from resolver.names import NormalizedName, normalize_extra, normalize_project
 from resolver.nixpkgs_index import TREE, attribute_filename
+from resolver.nixpkgs_modules import ModuleIdentity, PythonModule
 
-__all__ = ["IndexedSet", "Module", "index_set", "project_of"]
+__all__ = ["IndexedSet", "index_set", "project_of"]
 
 #: Where sources of releases lie on an index: ``…/source/r/requests/requests-2.32.3.tar.gz``, by mirror or by host.
 _RELEASE_URL = re.compile(
@@ -25,54 +25,6 @@ _RELEASE_URL = re.compile(
 )
 _EXTRA = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*")
-
-
-class Identity(Protocol):
-    """What a module is recognised by."""
-
-    @property
-    def pname(self) -> str:
-        """Its name without its version, as nixpkgs has it."""
-        ...
-
-    @property
-    def version(self) -> str:
-        """Its version as nixpkgs has it, which need not be one of PEP 440."""
-        ...
-
-    @property
-    def urls(self) -> Sequence[str]:
-        """Where its source is fetched from."""
-        ...
-
-
-class Module(Protocol):
-    """One module of a Python set."""
-
-    @property
-    def name(self) -> str:
-        """The attribute."""
-        ...
-
-    @property
-    def identity(self) -> Identity:
-        """What it is recognised by."""
-        ...
-
-    @property
-    def dependencies(self) -> Sequence[Identity]:
-        """The modules that it propagates."""
-        ...
-
-    @property
-    def extras(self) -> Mapping[str, Sequence[Identity]]:
-        """The modules that each extra adds."""
-        ...
-
-    @property
-    def marks(self) -> Sequence[str]:
-        """Why nixpkgs refuses it by default."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +46,7 @@ def _aliases() -> Mapping[str, str]:
     return {str(name): str(project) for name, project in tomllib.loads(text)["attributes"].items()}
 
 
-def project_of(attribute: str | None, identity: Identity) -> NormalizedName | None:
+def project_of(attribute: str | None, identity: ModuleIdentity) -> NormalizedName | None:
     """Return the project that a module is: by the reviewed table, its source's URL, its pname, then its attribute.
 
     :param attribute: None where it is only known as somebody's dependency.
@@ -113,7 +65,7 @@ def project_of(attribute: str | None, identity: Identity) -> NormalizedName | No
 
 
 def index_set(
-    modules: Iterable[Module],
+    modules: Iterable[PythonModule],
     *,
     index: str,
     interpreter: str,
@@ -134,7 +86,7 @@ def index_set(
     :param committed_at: when the nixpkgs was committed, in UTC seconds since 1970: what ``--as-of`` compares.
     :param now: UTC seconds since 1970.
     """
-    listed: dict[NormalizedName, dict[str, Module]] = {}
+    listed: dict[NormalizedName, dict[str, PythonModule]] = {}
     variants: list[str] = []
     unusable: list[tuple[str, str]] = []
     for module in sorted(modules, key=lambda m: m.name):
@@ -182,12 +134,12 @@ def _canonical(version: str) -> str:
         return version
 
 
-def _rank(module: Module, project: str) -> tuple[bool, int, str]:
+def _rank(module: PythonModule, project: str) -> tuple[bool, int, str]:
     """The attribute that is called like the project goes before others, and short ones before long ones."""
     return normalize_extra(module.name) != project, len(module.name), module.name
 
 
-def _list_module(index: str, module: Module, committed_at: int | None) -> FileFact:
+def _list_module(index: str, module: PythonModule, committed_at: int | None) -> FileFact:
     return FileFact(
         filename=attribute_filename(module.name, module.identity.version),
         url=f"{index}#{module.name}",
@@ -228,9 +180,9 @@ def _tree_page(
 def _metadata(
     index: str,
     project: NormalizedName,
-    module: Module,
+    module: PythonModule,
     file: FileFact,
-    listed: Mapping[NormalizedName, Mapping[str, Module]],
+    listed: Mapping[NormalizedName, Mapping[str, PythonModule]],
 ) -> MetadataFact:
     lines, failure = _requirements(module.dependencies, listed)
     extras: list[str] = []
@@ -254,7 +206,7 @@ def _metadata(
 
 
 def _requirements(
-    identities: Iterable[Identity], listed: Mapping[NormalizedName, Mapping[str, Module]]
+    identities: Iterable[ModuleIdentity], listed: Mapping[NormalizedName, Mapping[str, PythonModule]]
 ) -> tuple[list[str], str | None]:
     """Return a line for each module, and why the set cannot give one of them."""
     lines: dict[str, None] = {}

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from resolver.errors import DataError, printable, shorten
+from resolver.nixpkgs_modules import ModuleIdentity, PythonModule
 
 from .runner import find_program
 
-__all__ = ["Attribute", "Evaluation", "Fault", "Identity", "evaluate_tree"]
+__all__ = ["Evaluation", "Fault", "evaluate_tree"]
 
 #: Attributes that one process evaluates; where one of them ends it, its halves are tried.
 CHUNK = 500
@@ -25,30 +26,6 @@ CHUNK = 500
 SECONDS = 600
 _ERROR = re.compile(r"^\s*error: *(.*\S)", re.M)
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """What a Python module of nixpkgs is recognised by."""
-
-    pname: str
-    version: str
-    urls: tuple[str, ...]
-    """Where its source is fetched from."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attribute:
-    """One Python module of a set."""
-
-    name: str
-    """The attribute."""
-    identity: Identity
-    dependencies: tuple[Identity, ...]
-    """The modules that it propagates."""
-    extras: Mapping[str, tuple[Identity, ...]]
-    marks: tuple[str, ...]
-    """Why nixpkgs refuses it by default: ``broken``, ``insecure``, ``unsupported on this system``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +47,7 @@ class Evaluation:
     """Version; None where the system has none."""
     darwin: str | None
     """Oldest macOS that it runs on; None on other systems."""
-    attributes: tuple[Attribute, ...]
+    attributes: tuple[PythonModule, ...]
     """Sorted by name."""
     faults: tuple[Fault, ...]
     """Sorted by name."""
@@ -152,8 +129,8 @@ class _Run:
 
     def evaluate_all(
         self, names: Sequence[str], jobs: int, told: Callable[[int, int, str], None]
-    ) -> tuple[list[Attribute], list[Fault]]:
-        found: list[Attribute] = []
+    ) -> tuple[list[PythonModule], list[Fault]]:
+        found: list[PythonModule] = []
         faults: list[Fault] = []
         done = 0
         with ThreadPoolExecutor(jobs) as pool:
@@ -183,7 +160,7 @@ class _Run:
         return found, faults
 
 
-def _sort(name: str, value: Any, found: list[Attribute], faults: list[Fault]) -> None:
+def _sort(name: str, value: Any, found: list[PythonModule], faults: list[Fault]) -> None:
     if value is None:
         return
     if "fault" in value:
@@ -194,7 +171,7 @@ def _sort(name: str, value: Any, found: list[Attribute], faults: list[Fault]) ->
         faults.append(Fault(name=name, reason="it has no version"))
         return
     found.append(
-        Attribute(
+        PythonModule(
             name=name,
             identity=identity,
             dependencies=tuple(i for i in map(_identity, value["dependencies"]) if i is not None),
@@ -207,10 +184,10 @@ def _sort(name: str, value: Any, found: list[Attribute], faults: list[Fault]) ->
     )
 
 
-def _identity(value: Mapping[str, Any]) -> Identity | None:
+def _identity(value: Mapping[str, Any]) -> ModuleIdentity | None:
     if not value["pname"] or not value["version"]:
         return None
-    return Identity(pname=value["pname"], version=value["version"], urls=tuple(value["urls"]))
+    return ModuleIdentity(pname=value["pname"], version=value["version"], urls=tuple(value["urls"]))
 
 
 def _reason(stderr: str, code: int) -> str:

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import pytest
 
 from crawler.nixpkgs import IndexedSet, index_set, project_of
 from db.facts import FileFact, MetadataFact, PageFact
 from resolver.nixpkgs_index import TREE, index_of_nixpkgs
+from resolver.nixpkgs_modules import ModuleIdentity, PythonModule
 
 INDEX = index_of_nixpkgs("sha256-" + "A" * 43 + "=", "x86_64-linux", "3.11.9")
 
 
-@dataclass(frozen=True)
-class Known:
-    pname: str
-    version: str = "1.0"
-    urls: tuple[str, ...] = ()
+def known(pname: str, version: str = "1.0", urls: tuple[str, ...] = ()) -> ModuleIdentity:
+    return ModuleIdentity(pname=pname, version=version, urls=urls)
 
 
-@dataclass(frozen=True)
-class Made:
-    name: str
-    identity: Known
-    dependencies: tuple[Known, ...] = ()
-    extras: dict[str, tuple[Known, ...]] = field(default_factory=dict)
-    marks: tuple[str, ...] = ()
+def made(name: str, version: str = "1.0", pname: str | None = None, **more) -> PythonModule:
+    return PythonModule(name=name, identity=known(pname or name, version), **more)
 
 
-def made(name: str, version: str = "1.0", pname: str | None = None, **more) -> Made:
-    return Made(name, Known(pname or name, version), **more)
-
-
-def index(*modules: Made) -> IndexedSet:
+def index(*modules: PythonModule) -> IndexedSet:
     return index_set(
         modules,
         index=INDEX,
@@ -58,26 +45,26 @@ def metadata(indexed: IndexedSet, project: str) -> MetadataFact:
 @pytest.mark.parametrize(
     ("attribute", "identity", "project"),
     [
-        ("requests", Known("requests"), "requests"),
-        ("ruamel_yaml", Known("ruamel.yaml"), "ruamel-yaml"),
+        ("requests", known("requests"), "requests"),
+        ("ruamel_yaml", known("ruamel.yaml"), "ruamel-yaml"),
         # the address of the source goes before what nixpkgs calls it
-        ("pyyaml_5", Known("yaml", urls=("mirror://pypi/P/PyYAML/PyYAML-5.4.tar.gz",)), "pyyaml"),
+        ("pyyaml_5", known("yaml", urls=("mirror://pypi/P/PyYAML/PyYAML-5.4.tar.gz",)), "pyyaml"),
         (
             "attrs",
-            Known("python-attrs", urls=("https://files.index.example/packages/source/a/attrs/attrs-1.0.tar.gz",)),
+            known("python-attrs", urls=("https://files.index.example/packages/source/a/attrs/attrs-1.0.tar.gz",)),
             "attrs",
         ),
         (
             "attrs",
-            Known("x", urls=("https://files.index.example/packages/py3/a/attrs/attrs-1.0-py3-none-any.whl",)),
+            known("x", urls=("https://files.index.example/packages/py3/a/attrs/attrs-1.0-py3-none-any.whl",)),
             "attrs",
         ),
         # an archive of a repository names no project of an index
-        ("flask", Known("flask", urls=("https://code.example/pallets/werkzeug/archive/1.0.tar.gz",)), "flask"),
-        ("torch-bin", Known("torch"), "torch"),
-        ("opencv4", Known("opencv"), "opencv-python"),
-        ("good", Known("two words"), "good"),
-        ("_bad_", Known("two words"), None),
+        ("flask", known("flask", urls=("https://code.example/pallets/werkzeug/archive/1.0.tar.gz",)), "flask"),
+        ("torch-bin", known("torch"), "torch"),
+        ("opencv4", known("opencv"), "opencv-python"),
+        ("good", known("two words"), "good"),
+        ("_bad_", known("two words"), None),
     ],
 )
 def test_a_module_is_known_by_the_table_its_source_its_pname_its_attribute(attribute, identity, project) -> None:
@@ -85,7 +72,7 @@ def test_a_module_is_known_by_the_table_its_source_its_pname_its_attribute(attri
 
 
 def test_a_release_requires_the_very_modules_that_it_was_built_with() -> None:
-    built = made("a", dependencies=(Known("b", "2.0"),), extras={"More_Of": (Known("c", "3.0"),), 'x"y': (Known("b"),)})
+    built = made("a", dependencies=(known("b", "2.0"),), extras={"More_Of": (known("c", "3.0"),), 'x"y': (known("b"),)})
     indexed = index(built, made("b", "2.0"), made("c", "3.0"))
     fact = metadata(indexed, "a")
     assert fact.requires_dist == ("b==2.0", 'c==3.0; extra == "more-of"')
@@ -95,10 +82,10 @@ def test_a_release_requires_the_very_modules_that_it_was_built_with() -> None:
 
 def test_what_it_was_built_with_has_to_be_in_the_set() -> None:
     indexed = index(
-        made("a", dependencies=(Known("gone"),)),
-        made("b", dependencies=(Known("odd", "unstable-2024"),)),
+        made("a", dependencies=(known("gone"),)),
+        made("b", dependencies=(known("odd", "unstable-2024"),)),
         made("odd", "unstable-2024"),
-        made("c", extras={"x": (Known("gone"),)}),
+        made("c", extras={"x": (known("gone"),)}),
     )
     assert metadata(indexed, "a").failure == "it was built with gone 1.0, which is no attribute of the same set"
     assert metadata(indexed, "b").failure == "it was built with odd unstable-2024, whose version is not one of PEP 440"
