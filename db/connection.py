@@ -30,7 +30,7 @@ __all__ = [
 
 #: Raised with every change of :mod:`db.schema`, and of :data:`resolver.catalog.EXTRACTOR`: kept pages leave out
 #: what other rules found, so they are dropped then.  Revision ``0001`` of the migrations makes version 1.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 #: How long a writer waits for another one, in seconds.
 BUSY_SECONDS = 30
 

@@ -47,9 +47,12 @@ __all__ = [
     "project_state",
     "release",
     "requires_python",
+    "resolution",
+    "resolution_run",
     "snapshot_name",
     "tagset",
     "url_base",
+    "wanted",
 ]
 
 #: Text compared byte by byte in both engines: no order depends on a locale.
@@ -259,3 +262,33 @@ event = Table(
     Column("detail", BYTEWISE),
 )
 Index(None, event.c.project_id)
+
+#: What a service answered, by the id that its permanent links have (:mod:`db.resolutions`); no fact.
+resolution = Table(
+    "resolution",
+    metadata_tables,
+    Column("id", BYTEWISE, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+Index(None, resolution.c.created_at)
+
+#: For which state of the catalog a request has which resolution, and which projects it read there.
+resolution_run = Table(
+    "resolution_run",
+    metadata_tables,
+    Column("request", BYTEWISE, primary_key=True),
+    Column("generation", ROW_ID, primary_key=True, autoincrement=False),
+    Column("resolution_id", BYTEWISE, ForeignKey("resolution.id", ondelete="CASCADE"), nullable=False),
+    Column("reads", LargeBinary),
+)
+Index(None, resolution_run.c.resolution_id)
+
+#: Projects that a service was asked for and that the crawler shall fetch (:mod:`db.wanted`).
+wanted = Table(
+    "wanted",
+    metadata_tables,
+    Column("index_url", BYTEWISE, primary_key=True),
+    Column("project", BYTEWISE, primary_key=True),
+    Column("asked_at", BigInteger, nullable=False),
+)

@@ -1,0 +1,106 @@
+"""The memory of a service: an answer holds for every state in which the pages that it read are the same."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+
+from db.catalog import CatalogHandle
+from db.resolutions import Run, load, recall, remember
+from db.snapshot import snapshot_id
+from db.verification import verify
+from db.wanted import done, want, wanted
+from db.writer import publish
+from resolver.errors import DataError
+from resolver.names import normalize_project
+from tests.db.examples import INDEX, absence, page
+
+ALPHA, BETA = normalize_project("alpha"), normalize_project("beta")
+
+
+def run(generation: int, *, request: str = "r", name: str = "one", reads: tuple[str, ...] | None = ("alpha",)) -> Run:
+    return Run(
+        request=request,
+        generation=generation,
+        resolution=name,
+        body=name.encode(),
+        reads=None if reads is None else [(INDEX, normalize_project(project)) for project in reads],
+    )
+
+
+def test_an_answer_holds_until_a_page_changes_that_it_read(catalog: CatalogHandle):
+    assert publish(catalog, [page("alpha", "alpha-1.0-py3-none-any.whl"), page("beta")]) == 1
+    remember(catalog, [run(1)])
+    assert recall(catalog, "r", 1) == ("one", b"one")
+    assert recall(catalog, "another", 1) is None
+    assert publish(catalog, [page("beta", "beta-1.0-py3-none-any.whl")]) == 2
+    assert recall(catalog, "r", 2) == ("one", b"one")
+    assert publish(catalog, [page("alpha", "alpha-2.0-py3-none-any.whl")]) == 3
+    assert recall(catalog, "r", 3) is None
+    assert recall(catalog, "r", 2) == ("one", b"one")
+
+
+def test_an_answer_holds_for_older_states_with_the_same_pages(catalog: CatalogHandle):
+    publish(catalog, [page("alpha")])
+    publish(catalog, [page("beta")])
+    publish(catalog, [absence("gamma")])
+    remember(catalog, [run(3, reads=("alpha", "beta"))])
+    assert recall(catalog, "r", 2) == ("one", b"one")
+    assert recall(catalog, "r", 1) is None
+
+
+def test_an_answer_that_may_depend_on_more_holds_for_its_own_generation_alone(catalog: CatalogHandle):
+    publish(catalog, [page("alpha")])
+    remember(catalog, [run(1, reads=None)])
+    assert recall(catalog, "r", 1) == ("one", b"one")
+    publish(catalog, [page("beta")])
+    assert recall(catalog, "r", 2) is None
+
+
+def test_permanent_links_stay_whatever_the_catalog_learns(catalog: CatalogHandle):
+    publish(catalog, [page("alpha")])
+    remember(catalog, [run(1)])
+    publish(catalog, [absence("alpha")])
+    assert load(catalog, "one") == b"one"
+    assert load(catalog, "another") is None
+
+
+def test_the_oldest_are_forgotten(catalog: CatalogHandle):
+    publish(catalog, [page("alpha")])
+    for name in ("a", "b", "c"):
+        remember(catalog, [run(1, request=name, name=name)], most=2)
+    assert [load(catalog, name) for name in ("a", "b", "c")] == [None, b"b", b"c"]
+    assert recall(catalog, "a", 1) is None
+
+
+def test_remembering_twice_changes_nothing_and_is_no_fact(catalog: CatalogHandle):
+    publish(catalog, [page("alpha")])
+    before = snapshot_id(catalog)
+    remember(catalog, [run(1), run(1), run(1, request="other")])
+    remember(catalog, [run(1)])
+    assert recall(catalog, "other", 1) == ("one", b"one")
+    assert (snapshot_id(catalog), catalog.generation()) == (before, 1)
+    assert verify(catalog) == ()
+
+
+def test_a_damaged_memory_is_told(catalog: CatalogHandle):
+    publish(catalog, [page("alpha")])
+    remember(catalog, [run(1)])
+    for broken in (b"no zlib", zlib.compress(b"one")[:-3]):
+        with catalog.engine.begin() as connection:
+            connection.exec_driver_sql(
+                f"UPDATE resolution SET body = {'%s' if catalog.location.file is None else '?'}", (broken,)
+            )
+        with pytest.raises(DataError, match="resolution") as caught:
+            load(catalog, "one")
+        assert caught.value.code == "catalog-corrupt"
+
+
+def test_wanted_projects_wait_in_order_until_they_are_there(catalog: CatalogHandle):
+    assert want(catalog, [(INDEX, BETA), (INDEX, ALPHA), (INDEX, BETA)]) == 2
+    assert want(catalog, [(INDEX, ALPHA)]) == 0
+    assert want(catalog, [("https://other.example/", ALPHA), (INDEX, normalize_project("gamma"))], most=3) == 1
+    assert wanted(catalog, INDEX) in ([ALPHA, BETA, "gamma"], [ALPHA, BETA])
+    done(catalog, INDEX, [ALPHA])
+    assert ALPHA not in wanted(catalog, INDEX)
