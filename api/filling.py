@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,12 @@ class Filling:
     """Where the local sources of the request lie, by reference."""
     nix: NixHooks = field(default_factory=NixHooks)
     """Asks build backends by Nix builds, where that is needed."""
+    builds: bool = True
+    """Whether build backends may be asked at all."""
+    most_facts: int | None = None
+    """Most that is fetched from indexes; None for no limit."""
+    publish: Callable[[Sequence[Fact]], object] | None = None
+    """Stores what was fetched; None writes it to the catalog, as a generation of its own."""
     statistics: Statistics = field(default_factory=Statistics)
     _backends: Backends = field(init=False)
     _client: Client | None = None
@@ -155,6 +161,8 @@ class Filling:
         if failed:
             raise failed[0]
         if builds:
+            if not self.builds:
+                raise not_covered(builds, reader)
             began = time.perf_counter()
             try:
                 self.statistics.fetched += self._backends.ask(builds, request, reader, self.notices.progress)
@@ -185,8 +193,14 @@ class Filling:
         """Fetch and publish; return the errors. What arrived is kept whatever else fails."""
         from crawler.fill import fill
         from db.facts import AbsenceFact, PageFact
-        from db.writer import publish
 
+        requests = tuple(requests)
+        if self.most_facts is not None and self.statistics.fetched + len(requests) > self.most_facts:
+            raise Unavailable(
+                "too-much-to-fetch",
+                f"the answer takes more than {self.most_facts} facts that the catalog does not have",
+                hint="ask again: what was fetched is kept; or fill the catalog ahead with `mach crawl`",
+            )
         def tell(done: int, total: int, fact: Fact | None) -> None:
             if isinstance(fact, PageFact | AbsenceFact):
                 self._checked.add((fact.index, fact.project))
@@ -198,7 +212,7 @@ class Filling:
             self.notices.detail(str(skipped))
         self._warn_of_gone([fact for fact in result.facts if isinstance(fact, AbsenceFact)])
         if result.facts:
-            publish(self.handle, result.facts)
+            self._publish(result.facts)
         self.statistics.fetched += len(result.facts)
         self.statistics.seconds_fetching += time.perf_counter() - began
         return result.errors
@@ -222,16 +236,23 @@ class Filling:
     ) -> None:
         """Fetch and publish what a direct reference says; where *known* still is what it means, note that alone."""
         from crawler.direct import fetch_direct
-        from db.writer import publish
 
         self._checked.add((index, project))
         began = time.perf_counter()
         facts = fetch_direct(
             self._connect(), index, project, now=int(self.clock()), known=known, etag=etag, keep=kept_files()
         )
-        publish(self.handle, facts)
+        self._publish(facts)
         self.statistics.fetched += len(facts)
         self.statistics.seconds_fetching += time.perf_counter() - began
+
+    def _publish(self, facts: Sequence[Fact]) -> None:
+        if self.publish is not None:
+            self.publish(facts)
+            return
+        from db.writer import publish
+
+        publish(self.handle, facts)
 
     def _connect(self) -> Client:
         """Return the one client of this command: its connections stay open from batch to batch."""

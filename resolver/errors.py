@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 __all__ = [
     "EXIT_BUG",
@@ -76,6 +77,10 @@ class MachError(Exception):
         self.hint = None if hint is None else printable(hint)
         self.details: Mapping[str, object] = MappingProxyType(dict(details or {}))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        values = {"context": self.context, "hint": self.hint, "details": dict(self.details)}
+        return _rebuild, (type(self), self.code, self.message, values)
+
     def __str__(self) -> str:
         lines = [f"error[{self.code}]: {self.message}"]
         lines += [f"  {line}" for line in self.context]
@@ -92,6 +97,11 @@ class MachError(Exception):
             "hint": self.hint,
             **({"details": dict(self.details)} if self.details else {}),
         }
+
+
+def _rebuild(family: type[MachError], code: str, message: str, values: Mapping[str, Any]) -> MachError:
+    """Return an error that came from another process."""
+    return family(code, message, **values)
 
 
 class InputError(MachError):
