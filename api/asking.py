@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from resolver.errors import InputError
 from resolver.file_kinds import check_constraint_file, file_kind
-from resolver.interpreters import DEFAULT_PYTHON, full_python, split_python
+from resolver.interpreters import full_python, split_python
 from resolver.lock_request import request_to_json
 from resolver.nameless import names_in, with_names
-from resolver.names import NormalizedName
-from resolver.policy import PREFERENCES, RESOLUTIONS, parse_choice, parse_key, parse_prerelease, parse_providers
+from resolver.policy import PREFERENCES, RESOLUTIONS, parse_choice, parse_prerelease
 from resolver.requirement import Request, Requirement, parse_override
 from resolver.requirements_options import redact
 from resolver.requirements_txt import RequirementsFile, parse_requirements_file, parse_requirements_text
 from resolver.target import Target, make_target
 from resolver.user_requirement import parse_user_requirement
+
+from .choices import (
+    Choices,
+    allowed_providers,
+    as_of_dates,
+    build_providers,
+    exact_pythons,
+    excluded_projects,
+    open_series,
+    parse_as_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,47 +47,6 @@ Reader = Callable[[str, str], str]
 
 #: More is no request that a person makes, and a search's memory grows with the square.
 MOST_REQUIREMENTS = 3_000
-#: The first second of the year 10000.
-_LAST_SECOND = 253_402_300_800
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
-    """Options of one command or one HTTP request, as they were given."""
-
-    pythons: tuple[str, ...] = ()
-    """X.Y or X.Y.Z."""
-    systems: tuple[str, ...] = ()
-    providers: tuple[str, ...] = ()
-    """``LIST`` or ``NAME=LIST``."""
-    prefer: str = "provider"
-    prerelease: tuple[str, ...] = ()
-    """``MODE`` or ``NAME=MODE``."""
-    pre: bool = False
-    resolution: str = "highest"
-    as_of: tuple[str, ...] = ()
-    build_as_of: tuple[str, ...] = ()
-    build_providers: tuple[str, ...] = ()
-    """``DATE`` or ``NAME=DATE``."""
-    overrides: tuple[str, ...] = ()
-    """``REQUIREMENT`` or ``PARENT:REQUIREMENT``."""
-    excludes: tuple[str, ...] = ()
-    no_build: tuple[str, ...] = ()
-    """Projects that may not come from an sdist; ``:all:``."""
-    no_binary: tuple[str, ...] = ()
-    """Projects that may not come from a wheel; ``:all:``."""
-    index_url: str | None = None
-    extra_index_urls: tuple[str, ...] = ()
-    keyring_provider: str | None = None
-    """How the keyring is asked for passwords of indexes; None for what pip's configuration says."""
-    crates_url: str | None = None
-    """Where crates are (:func:`resolver.crates.crate_url`); None for the public registry."""
-    require_hashes: bool = False
-    extras: tuple[str, ...] = ()
-    """Extras of the projects whose pyproject.toml or lock is read."""
-    all_extras: bool = False
-    groups: tuple[str, ...] = ()
-    """Dependency groups (PEP 735), likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +59,19 @@ class Asked:
     details: tuple[str, ...]
     local_paths: Mapping[str, Path] = field(default_factory=dict)
     """Where the local sources of the request lie, by reference."""
+    series: frozenset[str] = frozenset()
+    """The X.Y of Pythons that were asked for without a patch version: the request has that of mach's table."""
+    at: Callable[..., Asked] | None = field(default=None, repr=False, compare=False)
+    """Makes the same of the same inputs for other ``pythons``."""
+
+    def with_patches(self, patches: Mapping[str, str]) -> Asked:
+        """Return the same with other patch versions of Pythons that were asked for without one.
+
+        :param patches: X.Y -> X.Y.Z; what was not asked for so is left alone.
+        """
+        table = {full_python(name): exact for name, exact in patches.items() if name in self.series}
+        pythons = tuple(sorted({table.get(p, p) for p in self.request.pythons}, key=split_python))
+        return self if self.at is None or pythons == self.request.pythons else self.at(pythons=pythons)
 
     def to_files(self, lock: Lock) -> dict[str, str]:
         """Return the request as files, by name: ``requirements.txt``, and ``constraints.txt`` where there are any.
@@ -121,28 +103,6 @@ def this_system() -> str:
             hint="name the platform, for example --platform x86_64-linux",
         )
     return f"{cpu}-{kernel}"
-
-
-def parse_as_of(text: str) -> int:
-    """Return the UTC seconds since 1970 that *text* names; a bare date means its 00:00.
-
-    :param text: ``2024-05-01``, ``2024-05-01T12:00:00Z`` or with another offset; without one it is UTC.
-    :raises InputError: ``invalid-date``.
-    """
-    try:
-        if len(text) == len("2024-05-01"):
-            moment = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
-        else:
-            moment = datetime.fromisoformat(text)
-            moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        seconds = int(moment.timestamp())
-        if not 0 <= seconds < _LAST_SECOND:
-            raise ValueError("no file was uploaded before 1970, and years have four digits")
-    except (ValueError, OverflowError) as error:
-        raise InputError(
-            "invalid-date", f"{text[:60]!r} is not a date", hint="write 2024-05-01 or 2024-05-01T12:00:00Z (UTC)"
-        ) from error
-    return seconds
 
 
 def ask(
@@ -196,14 +156,46 @@ def ask(
     for name, text in (constraint_texts or {}).items():
         parsed.append(parse_requirements_text(text, name, read=read, environment={}, constraint=True, locate=locate))
     requirements = [parse_user_requirement(text, _name_argument(text), locate=locate) for text in arguments]
-    constraints: list[Requirement] = []
-    for file in parsed:
-        requirements += file.requirements
-        constraints += file.constraints
-    pythons, systems = _pythons(choices), tuple(sorted(set(choices.systems or (this_system(),))))
+    merge = partial(
+        _merge,
+        requirements,
+        parsed,
+        others,
+        files=files,
+        choices=choices,
+        environ=environ,
+        settings=settings,
+        local_sources=local_sources,
+        most=most,
+    )
+    asked = merge(pythons=exact_pythons(choices))
+    return replace(asked, series=open_series(choices), at=merge)
+
+
+def _merge(
+    stated: Sequence[Requirement],
+    parsed: Sequence[RequirementsFile],
+    others: Sequence[tuple[str, str]],
+    *,
+    files: Sequence[str],
+    choices: Choices,
+    environ: Mapping[str, str],
+    settings: IndexSettings | None,
+    local_sources: LocalSources | None,
+    most: int,
+    pythons: tuple[str, ...],
+) -> Asked:
+    """Return the request of inputs that were read, for exact Pythons.
+
+    :param stated: the arguments.
+    :param others: names and texts of request files that are not requirements files.
+    """
+    requirements = [*stated, *(requirement for file in parsed for requirement in file.requirements)]
+    constraints = [constraint for file in parsed for constraint in file.constraints]
+    systems = tuple(sorted(set(choices.systems or (this_system(),))))
     # refuses what mach does not know; it is kept for the resolution
     targets = [make_target(system, python) for system in systems for python in pythons]
-    sources = _sources(others, choices, targets, locate)
+    sources = _sources(others, choices, targets, local_sources)
     for source in sources:
         requirements += source.requirements
         constraints += source.constraints
@@ -239,19 +231,19 @@ def ask(
         indexes=settings.indexes,
         pythons=pythons,
         systems=systems,
-        providers=_providers(choices, parsed, requirements),
+        providers=allowed_providers(choices, parsed, requirements),
         prefer=parse_choice(choices.prefer, PREFERENCES, "--prefer"),
         prerelease=parse_prerelease(("allow", *choices.prerelease) if pre else choices.prerelease),
         resolution=parse_choice(choices.resolution, RESOLUTIONS, "--resolution"),
-        as_of=_as_of(choices.as_of),
-        build_as_of=_as_of(choices.build_as_of),
-        build_providers=_build_providers(choices.build_providers),
+        as_of=as_of_dates(choices.as_of),
+        build_as_of=as_of_dates(choices.build_as_of),
+        build_providers=build_providers(choices.build_providers),
         crates_url=settings.crates,
         overrides=(
             *(parse_override(text, f"--override {text[:60]!r}") for text in choices.overrides),
             *(override for source in sources for override in source.overrides),
         ),
-        excludes=_excludes(choices, requirements),
+        excludes=excluded_projects(choices, requirements),
         require_hashes=choices.require_hashes or any(file.require_hashes for file in parsed),
         local_sources={} if local_sources is None else local_sources.found,
     )
@@ -291,48 +283,6 @@ def _registry_notes(sources: Sequence[RequestFile], settings: IndexSettings) -> 
     return list(check_registries(sources, settings.indexes))
 
 
-def _formats(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(sorted({":all:" if name == ":all:" else parse_key(name) for name in names}))
-
-
-def _pythons(choices: Choices) -> tuple[str, ...]:
-    exact = {full_python(text) for text in choices.pythons or (DEFAULT_PYTHON,)}
-    return tuple(sorted(exact, key=split_python))
-
-
-def _build_providers(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the allowed providers of what sdists are built in; empty where nothing was said."""
-    answer = parse_providers(("wheel", *texts)) if texts else {}
-    if any("nixpkgs" in providers for providers in answer.values()):
-        raise InputError(
-            "invalid-providers",
-            "--build-providers names nixpkgs, and sdists are built in wheels and sdists alone",
-            hint="use wheel, sdist; what compilers and C libraries nixpkgs gives a build is in the fixes table",
-        )
-    return answer
-
-
-def _as_of(texts: Sequence[str]) -> dict[str, int]:
-    answer = {}
-    for text in texts:
-        name, _, moment = text.rpartition("=")
-        answer[parse_key(name)] = parse_as_of(moment.strip())
-    return answer
-
-
-def _excludes(choices: Choices, requirements: Sequence[Requirement]) -> tuple[NormalizedName, ...]:
-    names = {parse_key(name) for name in choices.excludes}
-    for requirement in requirements:
-        if requirement.project in names:
-            raise InputError(
-                "excluded-root",
-                f"{requirement.project} is asked for and excluded",
-                context=[f"asked for at {requirement.origin}"],
-                hint="remove the requirement or the --exclude",
-            )
-    return tuple(sorted(NormalizedName(name) for name in names))
-
-
 def _settings(choices: Choices, files: Sequence[RequirementsFile], environ: Mapping[str, str]) -> IndexSettings:
     """Return the indexes: options go before files, and both before pip's configuration."""
     from crawler.settings import read_index_settings
@@ -350,35 +300,3 @@ def _settings(choices: Choices, files: Sequence[RequirementsFile], environ: Mapp
         crates_url=choices.crates_url,
         environ=environ,
     )
-
-
-def _providers(
-    choices: Choices, files: Sequence[RequirementsFile], requirements: Sequence[Requirement]
-) -> dict[str, tuple[str, ...]]:
-    """Return the provider lists after ``--no-binary`` and ``--only-binary`` of the files took theirs away."""
-    providers = parse_providers(choices.providers)
-    given = RequirementsFile(no_binary=_formats(choices.no_binary), only_binary=_formats(choices.no_build))
-    files = [*files, given]
-    named = {name for file in files for name in (*file.only_binary, *file.no_binary)}
-    if not named:
-        return providers
-    everyone = ":all:" in named
-    projects = {str(r.project) for r in requirements} | {n for n in named if not n.startswith(":")}
-    for key in ["_default", *sorted(projects | (providers.keys() - {"_default"}))]:
-        probe = ":any:" if key == "_default" else key
-        if key == "_default" and not everyone:
-            continue
-        order = providers.get(key) or providers["_default"]
-        wheels = all(file.allows_wheels(probe) for file in files)
-        sdists = all(file.allows_sdists(probe) for file in files)
-        kept = tuple(p for p in order if (p != "wheel" or wheels) and (p != "sdist" or sdists))
-        if not kept:
-            whom = "every project" if key == "_default" else key
-            raise InputError(
-                "no-provider-left",
-                f"--no-binary, --only-binary and --providers leave nothing for {whom}",
-                hint="allow wheels or sdists",
-            )
-        if key == "_default" or kept != providers["_default"]:
-            providers[key] = kept
-    return providers

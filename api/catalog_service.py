@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -175,10 +176,18 @@ def _repeat(
     preferences: Preferences,
     nixpkgs: Nixpkgs | None,
     find_builder: Callable[[], Builder | None],
+    before_crawl: bool,
     request: Request,
     reader: Reader,
 ) -> Locking:
-    return make_lock(request, reader, preferences=preferences, nixpkgs=nixpkgs, find_builder=find_builder)
+    return make_lock(
+        request,
+        reader,
+        preferences=preferences,
+        nixpkgs=nixpkgs,
+        find_builder=find_builder,
+        before_crawl=before_crawl,
+    )
 
 
 def export_lock_facts(
@@ -192,8 +201,9 @@ def export_lock_facts(
 ) -> None:
     """Write to *file* exactly the facts that *lock* was made from.
 
-    The resolution is repeated to find them: afresh, and with the lock's own pins as
-    preferences; one of the two reads what the lock's digest names.
+    The resolution is repeated to find them: afresh and with the lock's own pins as preferences,
+    with the targets that a crawled nixpkgs says and those from before; one of these reads what
+    the lock's digest names.
 
     :param folder: where the lock lies: local paths in it start there.
     :raises DataError: ``facts-moved`` where this state of the catalog gives neither.
@@ -202,7 +212,8 @@ def export_lock_facts(
 
     request, paths = with_local_sources(request_from_json(lock.request), folder)
     reader = handle.reader(generation)
-    for preferences in ({}, preferences_of(lock)):
+    crawls = (False,) if lock.nixpkgs is None else (False, True)
+    for preferences, before_crawl in product(({}, preferences_of(lock)), crawls):
         filling = Filling(
             handle=handle,
             settings=lambda: IndexSettings(indexes=()),
@@ -212,7 +223,8 @@ def export_lock_facts(
             local_paths=paths,
         )
         try:
-            run = filling.run(partial(_repeat, preferences, lock.nixpkgs, filling.find_builder), request)
+            attempt = partial(_repeat, preferences, lock.nixpkgs, filling.find_builder, before_crawl)
+            run = filling.run(attempt, request)
         except DataError:
             continue  # facts are missing: it is not that state
         finally:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from db.catalog import CatalogHandle, Reader, open_catalog
@@ -22,6 +21,7 @@ from .asking import Asked
 from .filling import DEFAULT_MAX_AGE, Filling
 from .nix_hooks import NixHooks
 from .notices import Notices
+from .patch_versions import crawled_patches, known_sets, locked_patches, note_targets, warn_of_interpreters
 
 if TYPE_CHECKING:
     from crawler.settings import IndexSettings
@@ -35,6 +35,7 @@ __all__ = [
     "Upgrade",
     "lock_request",
     "problems_of",
+    "problems_of_asked",
     "render_folder",
     "render_nix",
     "target_of",
@@ -110,15 +111,22 @@ def lock_request(
         notices.warn(note)
     for line in asked.details:
         notices.detail(line)
-    request = asked.request
-    if request.as_of:
+    if asked.request.as_of:
         notices.note("--as-of goes by upload times; yanks and deletions count as this catalog knows them now")
     nixpkgs = nixpkgs or (old.nixpkgs if old is not None else None)
-    if old is not None and _still_good(old, request, catalog, upgrade, nixpkgs):
+    locked = locked_patches(old, nixpkgs, asked.request)
+    kept = asked.with_patches(locked)
+    if old is not None and _still_good(old, kept.request, catalog, upgrade, nixpkgs):
+        note_targets(kept.request, notices, locked=kept is not asked)
         return Locked(lock=old, reused=True)
-    with ExitStack() as stack:
-        handle = stack.enter_context(open_catalog(catalog.db, create=not _offline(catalog), readonly=_offline(catalog)))
-        generation, snapshot = _snapshot(handle, catalog.snapshot)
+    with open_catalog(catalog.db, create=not _offline(catalog), readonly=_offline(catalog)) as handle:
+        generation, snapshot = find_snapshot(handle, catalog.snapshot)
+        sets = known_sets(asked.request, handle.reader(generation), nixpkgs)
+        if upgrade is not None and upgrade.everything:
+            locked = {}
+        asked = asked.with_patches(locked | crawled_patches(sets, asked.series, notices))
+        request = asked.request
+        note_targets(request, notices, sets=sets)
         filling = Filling(
             handle=handle,
             settings=lambda: asked.settings,
@@ -130,43 +138,67 @@ def lock_request(
             local_paths=asked.local_paths,
             nix=NixHooks(nixpkgs, fixes),
         )
-        stack.callback(filling.close)
         upgrade = upgrade or Upgrade()
         preferences: dict[tuple[str, str], Mapping[str, tuple[str, str]]] = {}
         if near is not None:
             preferences.update(preferences_of(near, near=True))
         if old is not None and not upgrade.everything:
             preferences.update(preferences_of(old, upgrade.projects))
-
-        def resolve(preferences: Preferences) -> Locking:
-            def attempt(request: Request, reader: Reader) -> Locking:
-                return make_lock(
-                    request,
-                    reader,
-                    preferences=preferences,
-                    nixpkgs=nixpkgs,
-                    snapshot=snapshot,
-                    statistics=filling.statistics,
-                    find_builder=filling.find_builder,
-                )
-
-            return filling.run(attempt, request, lambda: _foresight(request, handle))
-
-        outcome = resolve(preferences)
-        if preferences and outcome.lock is not None:
-            # its own pins as preferences: so that the facts in the lock are those that anyone
-            # who has the lock reads, whatever lock came before it
-            outcome = resolve(preferences_of(outcome.lock))
-        filling.statistics.pages = len(outcome.reading.pages_asked())
-        filling.statistics.metadata = len(outcome.reading.metadata_asked())
-        if outcome.failure is not None:
-            from .spelling import name_nearest
-
-            raise name_nearest(outcome.failure, handle.reader(generation), request.indexes)
+        try:
+            outcome = resolve_with(filling, request, snapshot=snapshot, nixpkgs=nixpkgs, preferences=preferences)
+        finally:
+            filling.close()
+    if outcome.failure is not None:
+        raise outcome.failure
     assert outcome.lock is not None, "a run without needs and failure has a lock"
     for warning in outcome.warnings:
         notices.warn(warning)
+    warn_of_interpreters(outcome.lock, sets, notices)
     return Locked(lock=outcome.lock, reused=False, statistics=outcome.statistics)
+
+
+def resolve_with(
+    filling: Filling,
+    request: Request,
+    *,
+    snapshot: str | None = None,
+    nixpkgs: Nixpkgs | None = None,
+    preferences: Preferences | None = None,
+) -> Locking:
+    """Return what *request* is resolved to on the catalog of *filling*: a lock, or why there is none.
+
+    :param snapshot: id of the state that *filling* reads, where the user pinned it.
+    :raises DataError: ``not-covered`` and what is wrong with a catalog.
+    :raises Unavailable: where an index or a database cannot be used.
+    """
+
+    def resolve(preferences: Preferences | None) -> Locking:
+        def attempt(request: Request, reader: Reader) -> Locking:
+            return make_lock(
+                request,
+                reader,
+                preferences=preferences,
+                nixpkgs=nixpkgs,
+                snapshot=snapshot,
+                statistics=filling.statistics,
+                find_builder=filling.find_builder,
+            )
+
+        return filling.run(attempt, request, lambda: _foresight(request, filling.handle))
+
+    outcome = resolve(preferences)
+    if preferences and outcome.lock is not None:
+        # its own pins as preferences: so that the facts in the lock are those that anyone
+        # who has the lock reads, whatever lock came before it
+        outcome = resolve(preferences_of(outcome.lock))
+    filling.statistics.pages = len(outcome.reading.pages_asked())
+    filling.statistics.metadata = len(outcome.reading.metadata_asked())
+    if outcome.failure is not None:
+        from .spelling import name_nearest
+
+        failure = name_nearest(outcome.failure, filling.handle.reader(filling.generation), request.indexes)
+        return replace(outcome, failure=failure)
+    return outcome
 
 
 def _offline(catalog: CatalogChoices) -> bool:
@@ -183,6 +215,15 @@ def _still_good(
     return not problems_of(old, request)
 
 
+def problems_of_asked(lock: Lock, asked: Asked, nixpkgs: Nixpkgs | None) -> list[str]:
+    """Return why *lock* does not satisfy what was asked, by the two alone, as :func:`problems_of` does.
+
+    :param nixpkgs: the one that is asked for; None for the lock's.
+    """
+    patches = locked_patches(lock, nixpkgs or lock.nixpkgs, asked.request)
+    return problems_of(lock, asked.with_patches(patches).request)
+
+
 def problems_of(lock: Lock, request: Request) -> list[str]:
     """Return why *lock* does not satisfy *request*, one sentence each; empty where it does."""
     from resolver.check import check_lock
@@ -191,7 +232,11 @@ def problems_of(lock: Lock, request: Request) -> list[str]:
     return check_lock(lock, with_names(request, names_in(lock, request)))
 
 
-def _snapshot(handle: CatalogHandle, name: str | None) -> tuple[int | None, str | None]:
+def find_snapshot(handle: CatalogHandle, name: str | None) -> tuple[int | None, str | None]:
+    """Return generation and id of the snapshot called *name*; None twice where none is asked for.
+
+    :raises InputError: ``unknown-snapshot``, ``ambiguous-snapshot``.
+    """
     if name is None:
         return None, None
     from db.snapshot import resolve_snapshot, snapshot_id

@@ -63,7 +63,8 @@ def why_not(lock: Lock, target: LockTarget, requirement: Requirement, db: str | 
     )
 
     def attempt(request: Request, reader: Reader) -> Locking:
-        return make_lock(request, reader, preferences=preferences_of(lock), snapshot=lock.snapshot)
+        preferences = preferences_of(lock)
+        return make_lock(request, reader, preferences=preferences, nixpkgs=lock.nixpkgs, snapshot=lock.snapshot)
 
     with open_catalog(db, create=False, readonly=True) as handle:
         generation = None

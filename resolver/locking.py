@@ -286,6 +286,7 @@ def make_lock(
     rounds: int = DEFAULT_ROUNDS,
     statistics: Statistics | None = None,
     find_builder: Callable[[], Builder | None] = lambda: None,
+    before_crawl: bool = False,
 ) -> Locking:
     """Resolve *request* against one state of a catalog.
 
@@ -297,6 +298,7 @@ def make_lock(
     :param rounds: search budget for each target and mode.
     :param statistics: counted up; by default a new value.
     :param find_builder: finds the machine that can ask build backends, where there is one; called once one is wanted.
+    :param before_crawl: with the targets of a lock that was made before the pinned nixpkgs was crawled.
     :raises InputError: ``unknown-platform`` and its kin, ``hash-missing``, ``nixpkgs-not-pinned``.
     :raises DataError: ``no-hash``.
     """
@@ -304,7 +306,7 @@ def make_lock(
     if nixpkgs is None:
         policy.refuse_nixpkgs()
     run = Run(request, catalog, policy, find_builder, nixpkgs)
-    targets = _targets(request)
+    targets = _targets(request, None if before_crawl else run.reading)
     solved: list[tuple[Target, Solved]] = []
     failed: tuple[Failure, Target] | None = None
     earlier: dict[str, tuple[str, str]] = {}
@@ -355,8 +357,14 @@ def _supply(
     )
 
 
-def _targets(request: Request) -> list[Target]:
-    return [make_target(system, python) for system in sorted(set(request.systems)) for python in request.pythons]
+def _targets(request: Request, reading: Reading | None) -> list[Target]:
+    """Return what is resolved for; of a pinned nixpkgs that is known, with its glibc and oldest macOS."""
+    places = [(system, python) for system in sorted(set(request.systems)) for python in request.pythons]
+    if reading is not None and reading.has_nixpkgs:
+        from .nixpkgs_set import target_in
+
+        return [target_in(reading.nixpkgs_set(*place), *place) for place in places]
+    return [make_target(*place) for place in places]
 
 
 def _retry(run: Run, request: Request, rounds: int) -> Attempt:
@@ -370,7 +378,7 @@ def _retry(run: Run, request: Request, rounds: int) -> Attempt:
     statistics = Statistics()
     solved = []
     earlier: dict[str, tuple[str, str]] = {}
-    for target in _targets(request):
+    for target in _targets(request, run.reading.afresh()):
         # where arc consistency would take facts that are missing, it does without
         for some in (policy, replace(policy, consistency_facts=0, consistency_facts_later=0)):
             reading = run.reading.afresh()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from .catalog import ID, METADATA, BuildNeed, Catalog, MetadataNeed, Page, PageNeed
 from .direct import DIRECT, LocalSource, make_local_page
 from .names import NormalizedName
 from .target import Target
+
+if TYPE_CHECKING:
+    from .nixpkgs_set import NixpkgsSet
 
 __all__ = ["Need", "Reading"]
 
@@ -40,6 +44,7 @@ class Reading:
         "_nix_hash",
         "_nixpkgs",
         "_pages",
+        "_sets",
         "indexes",
         "needs",
     )
@@ -56,6 +61,7 @@ class Reading:
         self.indexes = tuple(indexes)
         self._nix_hash = nix_hash
         self._nixpkgs: dict[tuple[str, NormalizedName], Page | None] = {}
+        self._sets: dict[str, NixpkgsSet] = {}
         self._loaded: dict[tuple[str, NormalizedName], Page | None] = {}
         self._found: dict[NormalizedName, Page | None] = {}
         self._pages: dict[tuple[str, NormalizedName], str] = {}
@@ -64,11 +70,17 @@ class Reading:
         #: Facts that were asked for and are unknown, in the order of asking.
         self.needs: dict[Need, None] = {}
 
+    @property
+    def has_nixpkgs(self) -> bool:
+        """Whether a nixpkgs is pinned."""
+        return self._nix_hash is not None
+
     def afresh(self) -> Reading:
         """Return a reading of the same state that has asked for nothing; loaded pages are shared."""
         other = Reading(self._catalog, self.indexes, nix_hash=self._nix_hash)
         other._local = self._local
         other._loaded = self._loaded
+        other._sets = self._sets
         return other
 
     def load(self, projects: Iterable[NormalizedName]) -> None:
@@ -106,6 +118,28 @@ class Reading:
                 break
         self._found[project] = page
         return page
+
+    def nixpkgs_set(self, system: str, python: str) -> NixpkgsSet | None:
+        """Ask what the pinned nixpkgs is for a platform and a Python; None where none is pinned or it is not known.
+
+        Nothing is needed for it: what is not known of a nixpkgs is not in the answer.
+        """
+        if self._nix_hash is None:
+            return None
+        from .nixpkgs_index import TREE, index_of_nixpkgs
+        from .nixpkgs_set import read_set
+
+        index = index_of_nixpkgs(self._nix_hash, system, python)
+        if (index, TREE) not in self._loaded:
+            self._loaded[index, TREE] = self._catalog.pages(index, (TREE,)).get(TREE)
+        page = self._loaded[index, TREE]
+        if page is None:
+            return None
+        self._pages[index, TREE] = page.digest
+        if index not in self._sets:
+            artifacts = self._catalog.artifacts([file[ID] for file in page.files])
+            self._sets[index] = read_set([artifact.filename for artifact in artifacts.values()], python)
+        return self._sets[index]
 
     def nixpkgs(self, project: NormalizedName, target: Target) -> Page | None:
         """Ask for what the pinned nixpkgs has of *project* on *target*: its page, an absent one where it has none.

@@ -252,9 +252,3 @@ class Asking:
             files=configured.request_files(named),
             lock_path=beside / LOCK_NAME,
         )
-
-    def note_choices(self) -> None:
-        """Say on stderr what was chosen without being asked for."""
-        console = Console.current()
-        request = self.asked.request
-        console.note(f"resolving for Python {', '.join(request.pythons)} on {', '.join(request.systems)}")

@@ -28,7 +28,6 @@ def env(folder: Path, **values: Any) -> None:
     from api.service import render_folder
 
     asking = Asking.take(values, folder=folder)
-    asking.note_choices()
     fixes = take_fixes(values)
     console = Console.current()
     locked = lock_asked(asking, read_lock_file(folder / LOCK_NAME))

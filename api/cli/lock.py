@@ -31,7 +31,7 @@ def lock(
     output: str | None, check: bool, upgrade: bool, upgrades: tuple[str, ...], as_json: bool, **values: Any
 ) -> None:
     """Resolve requirements and write mach.lock; the pins of an existing lock are kept where they fit."""
-    from api.service import Upgrade, problems_of
+    from api.service import Upgrade, problems_of_asked
     from resolver.errors import InputError, LockOutdated
     from resolver.names import normalize_project
 
@@ -43,7 +43,7 @@ def lock(
     if check:
         if upgrade or upgrades:
             raise click.UsageError("--check writes nothing, so there is nothing to --upgrade")
-        problems = problems_of(read_lock_or_refuse(str(path)), asking.asked.request)
+        problems = problems_of_asked(read_lock_or_refuse(str(path)), asking.asked, asking.nixpkgs)
         if problems:
             raise LockOutdated(
                 "lock-outdated",
@@ -60,7 +60,6 @@ def lock(
         projects = frozenset(normalize_project(name) for name in upgrades)
     except ValueError as error:
         raise InputError("invalid-name", str(error), hint="--upgrade-package takes the name of a project") from error
-    asking.note_choices()
     # what is no plain file (/dev/stdout) is written to, not read
     old = read_lock_file(path) if os.path.isfile(path) and output != "-" else None  # noqa: PTH113  it never raises
     pinned = set() if old is None else {pin.name for target in old.targets for pin in target.pins}

@@ -38,7 +38,6 @@ def lock_for(lock_file: str | None, values: dict[str, Any]) -> Locked:
         _refuse_asking()
         return Locked(lock=read_lock_or_refuse(lock_file), reused=True, folder=str(Path(lock_file).parent))
     asking = Asking.take(values)
-    asking.note_choices()
     # a lock lies beside a file; one in the current folder has nothing to do with arguments
     old = read_lock_file(asking.lock_path) if asking.files else None
     locked = lock_asked(asking, old)

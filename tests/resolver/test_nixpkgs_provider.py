@@ -174,10 +174,10 @@ def test_a_nixpkgs_that_nothing_is_known_of_is_asked_for_once():
     assert [(need.index, need.project) for need in run.needs if need.index == NIX] == [(NIX, TREE)]
 
 
-def test_one_that_takes_no_part_is_not_looked_at():
-    plain = make_lock(ask("a"), MemoryCatalog({"a": {"1": []}}), nixpkgs=PINNED).lock
+def test_modules_of_one_that_takes_no_part_are_not_looked_at():
+    alone = make_lock(ask("a"), WithNixpkgs({"a": {"1": []}}, {}), nixpkgs=PINNED).lock
     beside = make_lock(ask("a"), WithNixpkgs({"a": {"1": []}}, {"a": {"2": {}}}), nixpkgs=PINNED).lock
-    assert plain == beside
+    assert alone == beside
 
 
 def test_pages_are_joined_by_version():
