@@ -61,8 +61,9 @@ class Machine:
         return {
             "PATH": os.environ["PATH"],
             "LC_ALL": "C.UTF-8",
-            "HOME": str(self.home),
             **self.environ,
+            # those of a Nix store have a HOME, too, in which every machine would find the others' catalog
+            "HOME": str(self.home),
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_INDEX_URL": self.index_url,
         }
