@@ -42,7 +42,9 @@ let
     if pin == null then found else import ((parts.mirrors { inherit mirrors; }).nixpkgs pin) { config = { }; overlays = [ ]; };
   plain = libraryOn (if given.pkgs != null then given.pkgs else found);
   library = if given.pkgs != null then plain
-    else plain // builtins.mapAttrs (name: _: value: (libraryOn (pkgsOf value)).${name} value) plain.argumentsOf;
+    else plain
+      // { inherit (libraryOn (pkgsOf { })) gen pythonWith "with" shellWith dockerImageWith; }
+      // builtins.mapAttrs (name: _: value: (libraryOn (pkgsOf value)).${name} value) plain.argumentsOf;
 
   # the program, built from its own lock by its own library
   mach = import ./nix/own.nix {

@@ -52,6 +52,25 @@ def snapshots(db: str | None, as_json: bool) -> None:
         click.echo(f"{snapshot.id}  {render_time(snapshot.created_at)}{names}")
 
 
+@db.command(epilog="Example: mach db projects --snapshot release-2026-11")
+@click.option("--snapshot", metavar="ID", help="Of this state.  [default: the newest]")
+@catalog_options(fetching=False)
+@output_options(json=True)
+def projects(snapshot: str | None, db: str | None, as_json: bool) -> None:
+    """List the names of the projects that the catalog has, sorted; with --json, index by index."""
+    from db.catalog import open_catalog
+    from db.project_names import list_projects
+    from db.snapshot import resolve_snapshot
+
+    with open_catalog(db, create=False, readonly=True) as handle:
+        found = list_projects(handle, None if snapshot is None else resolve_snapshot(handle, snapshot))
+    if as_json:
+        Console.current().result(found)
+        return
+    for name in sorted({name for names in found.values() for name in names}):
+        click.echo(name)
+
+
 @db.command(epilog="Example: mach db pin release-2026-11")
 @click.argument("name", metavar="NAME")
 @click.option("--snapshot", metavar="ID", help="Which one.  [default: the newest state]")

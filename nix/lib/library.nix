@@ -28,6 +28,7 @@ let
       choose = parts.table { inherit lib arguments versions; tables = [ table ] ++ map read (lib.toList tables); };
     in
     choose { inherit lock system; };
+  resolution = function: parts.resolution { inherit lib arguments catalog program pkgs function; inherit (parts.mirrors { mirrors = [ ]; }) toHexadecimal; };
   # The Python of a request is the call's, or python3 of the nixpkgs.
   resolve = { function, request }:
     let
@@ -36,7 +37,7 @@ let
         if builtins.isString wanted then pkgs.${wanted} or (throw "mach: ${function}: this nixpkgs has no ${wanted}")
         else wanted;
     in
-    parts.resolution { inherit lib arguments catalog program; inherit (parts.mirrors { mirrors = [ ]; }) toHexadecimal; } { inherit function request pkgs; python = interpreter; };
+    (resolution function).resolve { inherit request; python = interpreter; };
   made = parts.made { inherit lib parts texts scripts arguments fixesFor; };
 
   # ---- arguments
@@ -100,25 +101,68 @@ let
     mkOverlay = shared;
     mkNixpkgs = shared;
   };
-  define = function: finish: value:
+  # label: what messages call the function.
+  defineAs = label: function: finish: value:
     let
       refused = lib.filterAttrs (name: _: !(family.${function} ? ${name})) onlyEnvironments;
-      checked = arguments.check { inherit function refused; takes = family.${function}; } (asSet value);
+      checked = arguments.check { function = label; inherit refused; takes = family.${function}; } (asSet value);
     in
     # overrides and overlays are functions: what is wrong is said at the call, not when they are applied
-    builtins.seq checked (finish checked (prepare function mkPython (removeAttrs checked (builtins.attrNames ofImages))));
-  mkPython = define "mkPython" (_: result: result.env);
+    builtins.seq checked (finish checked (prepare label mkPython (removeAttrs checked (builtins.attrNames ofImages))));
+  define = function: defineAs function function;
+  makers = {
+    mkPython = _: result: result.env;
+    mkPythonShell = _: result: result.shell;
+    mkDockerImage = checked: result: result.imageOf (builtins.intersectAttrs ofImages checked);
+  };
+  mkPython = define "mkPython" makers.mkPython;
   defineSet = function: attribute: define function (_: result:
     if result.programs == [ ] then result.${attribute}
     else throw "mach: ${function}: packagesExtra holds ${(builtins.head result.programs).name}, and Python's set has no place for programs: mkPython takes it");
+
+  # Of mach-nix: what a function makes of projects that are listed by their names.
+  defineWith = label: function: names:
+    if builtins.isList names && builtins.all builtins.isString names then
+      defineAs label function makers.${function} { requirements = lib.concatStringsSep "\n" names; }
+    else throw "mach: ${label} takes a list of requirements, [ \"requests\" \"numpy<2\" ]";
+
+  # Of mach-nix: what a function makes of projects that a chain of attributes names, gen.python.requests.numpy: with
+  # what they depend on in the lock of the import, or resolved on its catalog.
+  chain =
+    let
+      source =
+        if given.lock != null then ofLock
+        else if catalog != null then { inherit (resolution "gen") projects; argumentsOf = names: { requirements = lib.concatStringsSep "\n" names; }; }
+        else throw "mach: gen has the names of a lock or of a catalog, and the import was given neither: pass lock = ./mach.lock; (mach lock -r requirements.txt), or catalog = { snapshot = …; sha256 = …; } (a file of mach db export)";
+      inherit (prepare "gen" mkPython { }) lock root core;
+      inherit (core.inside) target;
+      pins = builtins.listToAttrs (map (pin: { inherit (pin) name; value = pin; }) target.pins);
+      ofLock = {
+        projects = builtins.attrNames pins;
+        argumentsOf = names:
+          let
+            reached = builtins.genericClosure {
+              startSet = map (key: { inherit key; }) names;
+              operator = item: map (key: { inherit key; }) (builtins.attrNames (builtins.intersectAttrs pins pins.${item.key}.dependencies));
+            };
+            narrowed = target // { roots = lib.genAttrs names (name: [ name ]); pins = map (item: pins.${item.key}) reached; };
+          in
+          { lock = lock // { targets = [ narrowed ]; }; inherit root; };
+      };
+    in
+    function: forwarded: parts.chain { inherit lib; } {
+      inherit (source) projects;
+      inherit forwarded;
+      make = names: define function makers.${function} (source.argumentsOf names);
+    };
 
   projectFunctions = parts.application { inherit lib parts arguments prepare shared; };
   sources = parts.fetching { inherit pkgs lib arguments readLock folderOf; inherit given parts scripts; };
 in
 {
   inherit mkPython;
-  mkPythonShell = define "mkPythonShell" (_: result: result.shell);
-  mkDockerImage = define "mkDockerImage" (checked: result: result.imageOf (builtins.intersectAttrs ofImages checked));
+  mkPythonShell = define "mkPythonShell" makers.mkPythonShell;
+  mkDockerImage = define "mkDockerImage" makers.mkDockerImage;
   mkPythonOverrides = defineSet "mkPythonOverrides" "pythonOverrides";
   mkOverlay = defineSet "mkOverlay" "overlay";
   mkNixpkgs = defineSet "mkNixpkgs" "nixpkgs";
@@ -126,10 +170,17 @@ in
   inherit (projectFunctions) buildPythonPackage buildPythonApplication;
   inherit (sources) fetchPypiSdist fetchPypiWheel;
 
-  # of mach-nix: an environment of projects by their names
-  pythonWith = names:
-    if builtins.isList names && builtins.all builtins.isString names then mkPython { requirements = lib.concatStringsSep "\n" names; }
-    else throw "mach: pythonWith takes a list of requirements, [ \"requests\" \"numpy<2\" ]";
+  pythonWith = defineWith "pythonWith" "mkPython";
+  "with" = defineWith "with" "mkPython";
+  shellWith = defineWith "shellWith" "mkPythonShell";
+  dockerImageWith = defineWith "dockerImageWith" "mkDockerImage";
+  gen = {
+    python = chain "mkPython" [
+      "dockerImage" "env" "expr" "nixpkgs" "overlay" "packages" "projects" "python" "pythonOverrides" "pythonVersion"
+      "selectPkgs" "sitePackages" "sources"
+    ];
+    docker = chain "mkDockerImage" [ "imageName" "imageTag" ];
+  };
 
   # of mach-nix: several functions of overrides as one
   mergeOverrides = lib.composeManyExtensions;

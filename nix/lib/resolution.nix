@@ -2,9 +2,8 @@
 # and what it writes is a lock like any other.
 # catalog: null, or { snapshot, sha256 }: a file of mach db export as a path or a URL, and its SHA-256; indexes: the URLs
 # that it was crawled from, where they are not the one that mach asks by itself. program: the derivation of mach.
-{ lib, arguments, catalog, program, toHexadecimal }:
-# pkgs, python: what is built on; the interpreter's exact version takes part.
-{ function, request, pkgs, python }:
+# pkgs: what is built on. function: what messages call the caller.
+{ lib, arguments, catalog, program, toHexadecimal, pkgs, function }:
 let
   checked = arguments.check { function = "catalog"; takes = { snapshot = "any"; sha256 = "text"; indexes = "list"; }; } catalog;
   lacking = builtins.filter (name: !(checked ? ${name})) [ "snapshot" "sha256" ];
@@ -19,38 +18,60 @@ let
       if found == stated then builtins.path { path = checked.snapshot; name = "mach-facts"; recursive = false; }
       else throw "mach: catalog: ${toString checked.snapshot} has the SHA-256 ${found}, and sha256 says ${stated}";
 
+  indexes = checked.indexes or [ ];
+
+  # What mach writes to $out when it is run on the catalog.
+  run = name: attributes: text: builtins.unsafeDiscardStringContext (builtins.readFile (pkgs.stdenv.mkDerivation ({
+    inherit name facts;
+    nativeBuildInputs = [ program ];
+    phases = [ "machPhase" ];
+    machPhase = ''
+      export HOME="$NIX_BUILD_TOP/home" MACH_DB="$NIX_BUILD_TOP/catalog.db"
+      mkdir -p "$HOME" work
+      cd work
+      mach db import "$facts" --quiet
+      ${text}
+    '';
+  } // attributes)));
+  onCatalog = value:
+    if catalog == null then
+      throw "mach: ${function} resolves requirements on a pinned catalog, and the import was given none: pass catalog = { snapshot = …; sha256 = …; } (a file of mach db export), or run mach lock -r requirements.txt and pass lock = ./mach.lock;"
+    else if lacking != [ ] then throw "mach: catalog lacks ${builtins.head lacking}: { snapshot = FILE or URL of mach db export; sha256 = …; }"
+    else value;
+
   # A list or a text in mach-nix' form: { _default = "wheel,sdist"; numpy = [ "wheel" ]; }, or one of them for all.
   listed = value:
     if builtins.isString value then value
     else if builtins.isList value then lib.concatStringsSep "," value
     else throw "mach: ${function}: providers takes texts and lists, { _default = \"wheel,sdist\"; numpy = \"wheel\"; }, and was given a value of type ${builtins.typeOf value}";
   asSet = value: if builtins.isAttrs value then value else { _default = value; };
-  providers = asSet (request._providerDefaults or { }) // asSet (request.providers or { });
-  choices = lib.concatLists (lib.mapAttrsToList
+  choices = providers: lib.concatLists (lib.mapAttrsToList
     (name: value: if name == "_default" then [ "--providers" (listed value) ] else [ "--provider" "${name}=${listed value}" ])
     providers);
-  indexes = checked.indexes or [ ];
   ofIndexes = lib.concatLists (lib.imap1 (position: url: [ (if position == builtins.length indexes then "--index-url" else "--extra-index-url") url ]) indexes);
-
-  words = [ "--offline" "--python" python.version "--platform" pkgs.stdenv.hostPlatform.system ] ++ choices ++ ofIndexes;
-  made = pkgs.stdenv.mkDerivation {
-    name = "mach.lock";
-    nativeBuildInputs = [ program ];
-    passAsFile = [ "requirements" ];
-    requirements = lib.concatStringsSep "\n" [ (request.requirements or "") (request.requirementsExtra or "") "" ];
-    inherit facts;
-    phases = [ "lockPhase" ];
-    lockPhase = ''
-      export HOME="$NIX_BUILD_TOP/home" MACH_DB="$NIX_BUILD_TOP/catalog.db"
-      mkdir -p "$HOME" work
-      cd work
-      cp "$requirementsPath" requirements.txt
-      mach db import "$facts" --quiet
-      mach lock -r requirements.txt -o "$out" --quiet ${lib.escapeShellArgs words}
-    '';
-  };
 in
-if catalog == null then
-  throw "mach: ${function} resolves requirements on a pinned catalog, and the import was given none: pass catalog = { snapshot = …; sha256 = …; } (a file of mach db export), or run mach lock -r requirements.txt and pass lock = ./mach.lock;"
-else if lacking != [ ] then throw "mach: catalog lacks ${builtins.head lacking}: { snapshot = FILE or URL of mach db export; sha256 = …; }"
-else builtins.fromJSON (builtins.unsafeDiscardStringContext (builtins.readFile made))
+{
+  # The lock of a request, as a value. python: the interpreter, whose exact version takes part.
+  resolve = { request, python }:
+    let
+      words = [ "--offline" "--python" python.version "--platform" pkgs.stdenv.hostPlatform.system ]
+        ++ choices (asSet (request._providerDefaults or { }) // asSet (request.providers or { })) ++ ofIndexes;
+      attributes = {
+        passAsFile = [ "requirements" ];
+        requirements = lib.concatStringsSep "\n" [ (request.requirements or "") (request.requirementsExtra or "") "" ];
+      };
+    in
+    onCatalog (builtins.fromJSON (run "mach.lock" attributes ''
+      cp "$requirementsPath" requirements.txt
+      mach lock -r requirements.txt -o "$out" --quiet ${lib.escapeShellArgs words}
+    ''));
+
+  # The names of the projects that the catalog has on its indexes.
+  projects =
+    let
+      withSlash = url: lib.removeSuffix "/" url + "/";
+      byIndex = builtins.fromJSON (run "mach-projects" { } "mach db projects --json >\"$out\"\n");
+      asked = lib.filterAttrs (index: _: builtins.elem index (map withSlash indexes)) byIndex;
+    in
+    onCatalog (lib.concatLists (builtins.attrValues (if indexes == [ ] then byIndex else asked)));
+}

@@ -93,6 +93,16 @@ def test_status_snapshots_pin_and_verify(machine: Machine) -> None:
     assert "intact" in machine.mach("db", "verify").stderr
 
 
+def test_names_of_projects_are_listed(machine: Machine, world: World) -> None:
+    machine.mach("crawl", "idna", "nobody-has-this", *FAST)
+    machine.mach("db", "pin", "first")
+    machine.mach("crawl", "certifi", *FAST)
+    assert machine.mach("db", "projects").stdout == "certifi\nidna\n"
+    assert machine.mach("db", "projects", "--json").json == {world.url: ["certifi", "idna"]}
+    assert machine.mach("db", "projects", "--snapshot", "first").stdout == "idna\n"
+    assert "unknown-snapshot" in machine.mach("db", "projects", "--snapshot", "second", code=2).stderr
+
+
 def test_export_and_import_of_a_state(machine: Machine, world: World, tmp_path: Path) -> None:
     machine.mach("crawl", "idna", *FAST)
     first = machine.mach("db", "pin", "first").stdout.strip()

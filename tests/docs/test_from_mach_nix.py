@@ -64,7 +64,7 @@ def test_what_is_gone_says_why(section: str) -> None:
 @pytest.mark.parametrize("words", [shlex.split(text) for text in COMMANDS], ids=" ".join)
 def test_every_command_on_the_page_exists(words: list[str]) -> None:
     command: click.Command = cli
-    context, rest = click.Context(cli, info_name="mach"), words[1:]
+    context, rest = click.Context(cli, info_name="mach", **cli.context_settings), words[1:]
     if rest == ["--version"]:
         return
     while isinstance(command, click.Group):

@@ -14,7 +14,7 @@ from tests.support.nix import NixStore
 PAGE = (ROOT / "docs/reference/nix-library.md").read_text()
 TESTS = {
     node.name
-    for path in (ROOT / "tests/nix").glob("test_library*.py")
+    for path in [*(ROOT / "tests/nix").glob("test_library*.py"), ROOT / "tests/nix/test_own.py"]
     for node in ast.parse(path.read_text()).body
     if isinstance(node, ast.FunctionDef)
 }
@@ -65,7 +65,7 @@ def test_every_function_by_every_argument_has_its_row(asked: dict[str, list[str]
 
 
 def test_every_function_is_told(asked: dict[str, list[str]]) -> None:
-    documented = {name for functions, _ in rows("Functions") for name in quoted(functions)}
+    documented = {name for functions, *_ in rows("Functions") for name in quoted(functions)}
     assert documented == set(asked[""]) - {"argumentsOf"}
 
 
@@ -78,10 +78,12 @@ def test_arguments_of_the_import_are_told() -> None:
 
 
 def test_every_row_has_a_test_that_there_is() -> None:
-    for name in ("Of the import", "Arguments", "Changes of single projects"):
+    for name in ("Functions", "Of the import", "Arguments", "Changes of single projects", "Projects named one by one"):
+        assert rows(name)
         for row in rows(name):
-            (test,) = quoted(row[-1])
-            assert test in TESTS, test
+            tests = quoted(row[-1])
+            assert tests, row
+            assert set(tests) <= TESTS, row
     assert set(re.findall(r"`(test_\w+)`", PAGE)) <= TESTS
 
 

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ import pytest
 from nix.expression import render_expression
 from resolver.lock import parse_lock
 from tests.nix.library import ROOT, Library
+from tests.nix.locks import SYSTEM
 from tests.nix.own_program import installed_lock, write_program
 from tests.support.dists import Dist, make_sdist, make_wheel, wheel_from_installed
 from tests.support.index import FakeIndex, IndexServer
@@ -103,18 +106,62 @@ def test_providers_are_texts_lists_and_defaults(library: Library) -> None:
     assert told == {"text": "3.0", "list": "3.0", "defaults": "3.0", "both": "2.0"}
 
 
+def test_a_chain_is_resolved_on_the_catalog(library: Library) -> None:
+    env = library.build(f"{HERE}.gen.python.extra_one.app")
+    assert library.run(env / "bin/python", "-c", "import app, extra_one; print(app.part.X)") == "2"
+    same = library.ask(f'(({HERE}.mkPython {{ requirements = "app\nextra-one"; }}).outPath)')
+    assert str(env) == same
+    assert library.ask(f"{HERE}.gen.docker.app.drvPath") == library.ask(
+        f'({HERE}.mkDockerImage {{ requirements = "app"; }}).drvPath'
+    )
+
+
+def test_the_names_of_chains_are_those_of_the_catalogs_indexes(library: Library, index: FakeIndex) -> None:
+    names = library.ask(f"builtins.attrNames {HERE}.gen.python")
+    assert {"app", "part", "extra-one", "extra_one", "setuptools"} <= set(names)
+    elsewhere = (library.folder / "library.nix").read_text().replace(index.url, "https://other.index.example/simple")
+    (library.folder / "elsewhere.nix").write_text(elsewhere)
+    assert library.ask("builtins.attrNames (import ./elsewhere.nix { inherit pkgs; }).gen.python") == []
+    # without a slash at its end it is the same index
+    (library.folder / "bare.nix").write_text(
+        (library.folder / "library.nix").read_text().replace(index.url, index.url.rstrip("/"))
+    )
+    assert library.ask("builtins.attrNames (import ./bare.nix { inherit pkgs; }).gen.python") == names
+
+
+def test_a_lock_of_the_import_goes_before_its_catalog_in_chains(library: Library) -> None:
+    given = (library.folder / "library.nix").read_text().replace("inherit pkgs;", "inherit pkgs; lock = ./third.lock;")
+    (library.folder / "both.nix").write_text(given)
+    both = "(import ./both.nix { inherit pkgs; })"
+    told = library.ask(f"[ {both}.gen.python.app.packages.part.version ({both}.gen.python ? extra-one) ]")
+    assert told == ["1.0", False]
+    assert library.ask(f'({both}.pythonWith [ "app" ]).packages.part.version') == "2.0", "of the catalog"
+
+
+def test_lists_of_requirements_give_what_mach_nix_gave(library: Library) -> None:
+    given = '{ requirements = "app\npart<2"; }'
+    ways = {
+        "pythonWith": "mkPython",
+        '"with"': "mkPython",
+        "shellWith": "mkPythonShell",
+        "dockerImageWith": "mkDockerImage",
+    }
+    for short, long in ways.items():
+        one, other = library.ask(f'[ ({HERE}.{short} [ "app" "part<2" ]).drvPath ({HERE}.{long} {given}).drvPath ]')
+        assert one == other
+    assert library.ask(f'({HERE}.pythonWith [ "app" "part<2" ]).packages.part.version') == "1.0"
+
+
 def test_other_functions_take_requirements_too(library: Library) -> None:
     told = library.ask_each(
         {
             "overlay": f'(pkgs.extend ({HERE}.mkOverlay {{ requirements = "app"; }})).python311.pkgs.part.version',
-            "pythonWith": f'({HERE}.pythonWith [ "app" "part<2" ]).packages.part.version',
             "build": f'({HERE}.buildPythonPackage {{ requirements = "app"; requirementsExtra = "extra-one"; '
             'pname = "app"; }).machClosure',
             "shell": f'({HERE}.mkPythonShell {{ requirements = "app"; python = "python311"; }}).name',
         }
     )
     assert told["overlay"] == "2.0"
-    assert told["pythonWith"] == "1.0"
     assert len(told["build"]) == 2
     assert told["shell"] == "mach-shell"
 
@@ -142,6 +189,13 @@ def test_other_functions_take_requirements_too(library: Library) -> None:
             "a value of type int",
         ),
         (f"{HERE}.pythonWith [ 1 ]", 'pythonWith takes a list of requirements, [ "requests" "numpy<2" ]'),
+        (f'{HERE}.shellWith "app"', 'shellWith takes a list of requirements, [ "requests" "numpy<2" ]'),
+        (
+            'mach.dockerImageWith [ "app" ]',
+            "dockerImageWith resolves requirements on a pinned catalog, and the import was given none: pass catalog = "
+            "{ snapshot = …; sha256 = …; } (a file of mach db export), or run mach lock -r requirements.txt and pass "
+            "lock = ./mach.lock;",
+        ),
     ],
 )
 def test_what_cannot_be_resolved_is_one_sentence(library: Library, call: str, sentence: str) -> None:
@@ -181,3 +235,36 @@ def test_the_catalog_is_a_path_or_a_url_with_its_hash(library: Library, index: F
     assert library.refusal(wrong) == (
         f"catalog: {path} has the SHA-256 {digest.hexdigest()}, and sha256 says {'0' * 64}"
     )
+
+
+def test_the_flake_resolves_chains_on_a_catalog_that_is_an_input(library: Library, tmp_path: Path) -> None:
+    flake = tmp_path / "mach"
+    flake.mkdir()
+    for name in ("default.nix", "flake.nix", "LICENSE", "NOTICE", "README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, flake)
+    for name in ("api", "crawler", "db", "nix", "resolver"):
+        shutil.copytree(ROOT / name, flake / name, ignore=shutil.ignore_patterns("__pycache__"))
+    # the stand-in in place of nixpkgs, and a lock of mach without an index
+    (flake / "mach.lock").write_text((library.folder / "own.lock").read_text())
+    (tmp_path / "nixpkgs").mkdir()
+    config = f'config.pypiFiles = "{library.store.files.as_uri()}";'
+    (tmp_path / "nixpkgs/flake.nix").write_text(
+        f"{{ outputs = _: {{ legacyPackages.{SYSTEM} = import {STAND_IN} {{ {config} }}; }}; }}"
+    )
+    (tmp_path / "catalog").mkdir()
+    shutil.copy(library.folder / "facts.mach", tmp_path / "catalog")
+    catalog = re.search(r"catalog = (\{.+?\});", (library.folder / "library.nix").read_text())
+    assert catalog
+    (tmp_path / "catalog/default.nix").write_text(catalog[1])
+
+    nix = ("nix", "--extra-experimental-features", "nix-command flakes")
+    of = ("--impure", "--no-write-lock-file", "--override-input", "nixpkgs", f"path:{tmp_path}/nixpkgs")
+    pinned = ("--override-input", "catalog", f"path:{tmp_path}/catalog")
+    chain = f"path:{flake}#gen.python.app.extra-one"
+    built = library.store.call(*nix, "build", "--no-link", "--json", chain, *of, *pinned)
+    env = Path(json.loads(built.stdout)[0]["outputs"]["out"])
+    assert library.run(env / "bin/python", "-c", "import app, extra_one; print(app.part.X)") == "2"
+    assert env == library.build(f"{HERE}.gen.python.app.extra-one")
+    without = library.store.run(*nix, "build", "--no-link", chain, *of)
+    assert without.returncode == 1
+    assert "mach: gen has the names of a lock or of a catalog, and the import was given neither: " in without.stderr

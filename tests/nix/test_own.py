@@ -117,7 +117,8 @@ def test_the_flake_has_the_library_and_the_program(nix_store: NixStore, tmp_path
           systems = [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ];
           inherit (import <nixpkgs> {{ }}) lib;
           legacyPackages = lib.genAttrs systems (system: import <nixpkgs> {{ inherit system; }});
-          outputs = (import {ROOT}/flake.nix).outputs {{ self = {ROOT}; nixpkgs = {{ inherit legacyPackages; }}; }};
+          nixpkgs = {{ outPath = "/nixpkgs"; inherit legacyPackages; }};
+          outputs = (import {ROOT}/flake.nix).outputs {{ self = {ROOT}; inherit nixpkgs; catalog = nixpkgs; }};
         in
         {{
           systems = builtins.mapAttrs (_: builtins.attrNames) outputs;
@@ -126,16 +127,18 @@ def test_the_flake_has_the_library_and_the_program(nix_store: NixStore, tmp_path
           same = ((import {ROOT} {{ pkgs = legacyPackages.{SYSTEM}; }}).mkPython {{ lock = ./mach.lock; }}).drvPath;
           types = builtins.mapAttrs (_: app: app.default.type) outputs.apps;
           programs = builtins.mapAttrs (_: builtins.attrNames) outputs.packages;
+          chains = builtins.mapAttrs (_: set: builtins.attrNames set.gen) outputs.legacyPackages;
         }}"""
     )
     told = nix_store.eval(file)
     assert isinstance(told, dict)
     systems = ["aarch64-darwin", "aarch64-linux", "x86_64-linux"]
-    assert told["systems"] == {"apps": systems, "lib": systems, "packages": systems}
+    assert told["systems"] == {"apps": systems, "legacyPackages": systems, "lib": systems, "packages": systems}
     assert {"mkPython", "mkDockerImage", "buildPythonApplication"} <= set(told["library"])
     assert told["env"] == told["same"]
     assert told["types"] == dict.fromkeys(systems, "app")
     assert told["programs"] == {system: ["default", "mach"] for system in systems}
+    assert told["chains"] == {system: ["docker", "python"] for system in systems}
 
 
 @pytest.mark.nix
