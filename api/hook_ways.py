@@ -44,7 +44,8 @@ class HookWays:
     """Asks build backends, each in the way that this machine has and the sdist takes.
 
     A backend is first asked alone, so that what it says is the same on every machine. Where it fails
-    in a way that tools may cure, and there are fixes for its project, Nix asks it again with them.
+    in a way that tools may cure, Nix asks it again with what fixes for its project name, or, where there
+    are none, with what nixpkgs' own derivation of the project takes.
 
     :param nix: of this command.
     :param interpreters: the CPythons of this machine by X.Y, for sandboxes of bubblewrap's.
@@ -78,7 +79,7 @@ class HookWays:
         self._asked.add((job.index, releases[0]))
         facts = self._ask_alone(job, ask)
         failed = next((fact for fact in facts if _is_curable(fact.failure)), None)
-        gifts = () if failed is None else self._nix.gifts(releases)
+        gifts = () if failed is None else self._nix.gifts(releases, job.python)
         if failed is None or not gifts:
             return facts
         reason = self._nix.missing()
@@ -136,7 +137,7 @@ class HookWays:
         version = page.versions[page.files[row][RANK]]
         release = (page.project, None if version == UNVERSIONED else version)
         inner = [(name, version) for name, version in _INNER.findall(failure)]
-        gifts = () if (page.index, release) in self._asked else self._nix.gifts((release, *inner))
+        gifts = () if (page.index, release) in self._asked else self._nix.gifts((release, *inner), python)
         _, given, names = failure.rpartition(_GIVEN)
         told = f"{names.removesuffix(_GIVEN_END)}, " if given else ""
         return any(f"{_list((gift,))}, " not in told for gift in gifts) and python in self._nix.pythons

@@ -19,7 +19,7 @@ from .asking import this_system
 
 if TYPE_CHECKING:
     import tempfile
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from crawler.hook_builds import HookBuild, HookBuilder, HookOutput
     from nix.fixes import Chosen, Fix
@@ -50,6 +50,8 @@ class NixHooks:
         self._interpreters: dict[str, Path] = {}
         self._builders: dict[tuple[str, bool], _Builder] = {}
         self._environments: dict[Path, Path] = {}
+        #: What nixpkgs' own derivation of a project takes, by project and X.Y.
+        self._gifts: dict[tuple[str, str], tuple[str, ...]] = {}
         self._roots: tempfile.TemporaryDirectory[str] | None = None
         self._numbers = count(1)
 
@@ -136,23 +138,51 @@ class NixHooks:
 
         return choose_for_sdists(((name, version or "") for name, version in releases), this_system(), self._fixes)
 
-    def gifts(self, releases: Iterable[Release]) -> tuple[str, ...]:
-        """Return what the builds of these sdists take of nixpkgs, by name, for messages; sorted."""
+    def gifts(self, releases: Iterable[Release], python: str) -> tuple[str, ...]:
+        """Return what the builds of these sdists take of nixpkgs, by name, for messages; sorted.
+
+        What fixes say is known without Nix. Of an sdist that none is for, nixpkgs itself is asked what its own
+        derivation of the project takes; where it cannot be asked, that is nothing.
+
+        :param python: X.Y, in whose set of nixpkgs that derivation is.
+        """
         found: set[str] = set()
-        for by_release in self.choose(releases).values():
-            for entry in (one for entries in by_release["sdist"].values() for one in entries):
-                for names in (*entry.get("tools", ()), *entry.get("libraries", ())):
-                    found.add(names if isinstance(names, str) else names[0])
-                for key in ("settings", "paths"):
-                    found.update(f"{name}={value}" for name, value in entry.get(key, {}).items())
-        return tuple(sorted(found))
+        unfixed: list[str] = []
+        for name, version in releases:
+            named = set(_names_of(self.choose(((name, version),))))
+            found |= named
+            unfixed += [] if named else [name]
+        return tuple(sorted(found.union(*(self._inherited(tuple(unfixed), python) if unfixed else ()))))
+
+    def _inherited(self, projects: tuple[str, ...], python: str) -> Iterable[tuple[str, ...]]:
+        from nix.hooks import Question, describe_gifts
+
+        with self._lock:
+            unknown = sorted({name for name in projects if (name, python) not in self._gifts})
+            if unknown:
+                releases = [(name, "") for name in unknown]
+                question = Question(
+                    nixpkgs=self._nixpkgs,
+                    python=python,
+                    release=releases[0],
+                    closure=tuple(releases[1:]),
+                    fixed=True,
+                )
+                try:
+                    told = describe_gifts(question)
+                except Unavailable as error:
+                    if error.code == "no-temporary-space":
+                        raise
+                    told = {}
+                self._gifts |= {(name, python): told.get(name, ()) for name in unknown}
+            return [self._gifts[name, python] for name in projects]
 
     # ---- builds
 
     def builder(self, python: str, *, fixed: bool) -> HookBuilder:
         """Return what builds hooks in the CPython X.Y of nixpkgs.
 
-        :param fixed: with what the fixes of sdists give them.
+        :param fixed: with what sdists take of nixpkgs.
         """
         with self._lock:
             return self._builders.setdefault((python, fixed), _Builder(self, self._nixpkgs, python, fixed))
@@ -202,6 +232,7 @@ class _Builder:
             python=self.python,
             release=_stated(hook.release),
             closure=tuple(map(_stated, hook.closure)),
+            fixed=self.fixed,
             fixes=self.hooks.choose((hook.release, *hook.closure)) if self.fixed else {},
         )
         ended = run_hook(
@@ -216,6 +247,16 @@ class _Builder:
         )
         stopped = {"timeout": FailureClass.TIMEOUT, "too-much-output": FailureClass.TOO_MUCH_OUTPUT}.get(ended.how)
         return HookOutput(folder=ended.output, stopped=stopped)
+
+
+def _names_of(chosen: Chosen) -> Iterator[str]:
+    """Yield what fixes give, by name."""
+    for by_release in chosen.values():
+        for entry in (one for entries in by_release["sdist"].values() for one in entries):
+            for names in (*entry.get("tools", ()), *entry.get("libraries", ())):
+                yield names if isinstance(names, str) else names[0]
+            for key in ("settings", "paths"):
+                yield from (f"{name}={value}" for name, value in entry.get(key, {}).items())
 
 
 def _stated(release: Release) -> tuple[str, str]:

@@ -26,9 +26,18 @@ from .fixes import Chosen
 from .literal import to_nix
 from .runner import find_program
 
-__all__ = ["Ended", "HookNixpkgs", "Question", "build_environment", "describe_nixpkgs", "fetch_interpreter", "run_hook"]
+__all__ = [
+    "Ended",
+    "HookNixpkgs",
+    "Question",
+    "build_environment",
+    "describe_gifts",
+    "describe_nixpkgs",
+    "fetch_interpreter",
+    "run_hook",
+]
 
-_PARTS = ("mirrors", "fixes", "project", "hook")
+_PARTS = ("mirrors", "fixes", "inherited", "project", "hook")
 _SCRIPTS = ("compile_bytecode.py", "lay_out_environment.py", "patch_binaries.py")
 #: For every build: where there can be no sandbox, there is no build. A daemon obeys those whom it trusts, so
 #: the driver looks around as well before it asks anything.
@@ -70,8 +79,10 @@ class Question:
     """Project and version of the sdist."""
     closure: tuple[tuple[str, str], ...] = ()
     """Those of the sdists that its environment was built from."""
+    fixed: bool = False
+    """Whether these releases get what they take of nixpkgs: what fixes say, else what its own derivations take."""
     fixes: Chosen = field(default_factory=dict)
-    """What these releases take of nixpkgs."""
+    """What fixes say of these releases."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +105,17 @@ def describe_nixpkgs(nixpkgs: Nixpkgs | None, pythons: Sequence[str]) -> HookNix
         words = ["--eval", "--strict", "--json", "-A", "about", str(folder / "default.nix")]
         found = json.loads(_call("nix-instantiate", *words))
     return HookNixpkgs(system=found["system"], pythons=tuple(found["pythons"]))
+
+
+def describe_gifts(question: Question) -> Mapping[str, tuple[str, ...]]:
+    """Return by project what the releases of *question* take of nixpkgs, by name; a second or two of evaluation.
+
+    :raises Unavailable: ``nix-not-found``; ``hook-not-built`` where it cannot be told.
+    """
+    with _expression(question) as folder:
+        words = ["--eval", "--strict", "--json", "-A", "gifts", str(folder / "default.nix")]
+        found = json.loads(_call("nix-instantiate", *words))
+    return {project: tuple(printable(name) for name in names) for project, names in found.items()}
 
 
 def fetch_interpreter(nixpkgs: Nixpkgs | None, python: str, root: Path) -> Path:
@@ -179,6 +201,7 @@ def _expression(question: Question, **more: Any) -> Iterator[Path]:
         "pythons": [],
         "release": _release(question.release),
         "closure": [_release(release) for release in question.closure],
+        "fixed": question.fixed,
         "fixes": question.fixes,
         "probe": False,
         "environment": None,

@@ -11,12 +11,7 @@ let
   files = builtins.mapAttrs (name: text: builtins.toFile "mach-${name}" text) scripts;
 
   inherit (parts.source { inherit pkgs mirror netrc root; inherit (selected) python; scripts = files; }) fetch storeName locate;
-  # What a build takes of nixpkgs: what fixes say; of an sdist that none is for, what nixpkgs' own derivation takes.
-  fixesFor = pin:
-    let fixed = chosenFixes pin; in
-    if pin.provider == "sdist" && fixed.libraries == [ ] && fixed.tools == [ ] && fixed.settings == { } then inherited pin else fixed;
-  chosenFixes = parts.fixes { inherit pkgs fixes known; };
-  inherited = parts.inherited { inherit pkgs; inherit (selected) python; };
+  fixesFor = parts.inherited { inherit pkgs; inherit (selected) python; fixesFor = parts.fixes { inherit pkgs fixes known; }; };
   scope = { inherit pkgs fetch storeName locate fixesFor project environment; inherit (selected) python; scripts = files; };
   use = part: extra: part (builtins.intersectAttrs (builtins.functionArgs part) (scope // extra));
 

@@ -37,4 +37,12 @@ in
 if known != null && pin.provider == "sdist" && builtins.elem pin.name known && !(chosen ? ${key}) then
   throw "mach: ${key} is in mach.lock since this file was made, and there are fixes for some versions of it: make it anew with mach env"
 else
-  { libraries = lib.unique (all "libraries"); tools = lib.unique (all "tools"); settings = merged; }
+  {
+    libraries = lib.unique (all "libraries");
+    tools = lib.unique (all "tools");
+    settings = merged;
+    # patterns of libraries that its binaries may do without
+    optional = lib.unique (lib.concatMap (entry: entry.optional or [ ]) entries);
+    # takes what nixpkgs' own derivation of the project takes, too
+    inherits = builtins.any (entry: entry.nixpkgs-inputs or false) entries;
+  }

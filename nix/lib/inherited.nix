@@ -1,5 +1,7 @@
-# What nixpkgs builds its own derivation of a project with, Python aside: an sdist that no fix is for takes it over.
-{ pkgs, python }:
+# What a project takes of nixpkgs: what fixes say of it; of an sdist that no fix is for, or where a fix asks for it, what
+# nixpkgs builds its own derivation of the project with, Python aside.
+# fixesFor: pin -> what fixes say (fixes.nix).
+{ pkgs, python, fixesFor }:
 let
   inherit (pkgs) lib;
   set = python.pkgs or { };
@@ -13,23 +15,29 @@ let
   isHook = input: builtins.match ".*-hook([.]sh)?" (input.pname or input.name or "") != null;
   takes = inputs: builtins.filter (input: attempt false (lib.isDerivation input && !isPythons input && !isHook input)) inputs;
 
-  reserved = [ "HOME" "PATH" "SOURCE_DATE_EPOCH" "NIX_BUILD_TOP" "TMPDIR" ];
+  # what every build has, of mach's own or of nixpkgs' Python builder
+  reserved = [ "HOME" "LANG" "LC_ALL" "NIX_BUILD_TOP" "PATH" "SOURCE_DATE_EPOCH" "TMPDIR" "TZ" ];
   isVariable = name: builtins.match "[A-Z_][A-Z0-9_]*" name != null && !(builtins.elem name reserved) && builtins.match "PYTHON.*" name == null;
   isPlain = value: builtins.isString value || builtins.isInt value || builtins.isBool value;
   variables = attrs: lib.filterAttrs (name: value: isVariable name && attempt false (isPlain value)) attrs;
 in
 pin:
 let
+  fixed = fixesFor pin;
+  isUnfixed = fixed.libraries == [ ] && fixed.tools == [ ] && fixed.settings == { };
+
   names = builtins.filter isAttribute (lib.unique [ pin.name (lib.replaceStrings [ "-" ] [ "_" ] pin.name) ]);
   found = builtins.filter (module: module != null) (map look names);
   module = builtins.head found;
   given = field: attempt [ ] (let inputs = module.${field} or [ ]; in if builtins.isList inputs then inputs else [ ]);
 in
-if found == [ ] then { libraries = [ ]; tools = [ ]; settings = { }; patches = [ ]; }
-else {
-  tools = takes (given "nativeBuildInputs");
-  libraries = takes (given "buildInputs" ++ given "propagatedBuildInputs");
-  settings = attempt { } (variables (module.drvAttrs or { })) // attempt { } (variables (module.env or { }));
+if !fixed.inherits && (pin.provider != "sdist" || !isUnfixed || found == [ ]) then fixed // { patches = [ ]; }
+else if found == [ ] then
+  throw "mach: this nixpkgs has no derivation of ${pin.name}, whose inputs ${pin.name} ${pin.version} takes (a fix says nixpkgs-inputs): pass another nixpkgs as pkgs, or make this file anew with --fixes FILE, an entry of which says `replaces = true`"
+else fixed // {
+  tools = lib.unique (fixed.tools ++ takes (given "nativeBuildInputs"));
+  libraries = lib.unique (fixed.libraries ++ takes (given "buildInputs" ++ given "propagatedBuildInputs"));
+  settings = attempt { } (variables (module.drvAttrs or { })) // attempt { } (variables (module.env or { })) // fixed.settings;
   # What has to be fetched first is no source of the lock; what does not apply to this version is left out when it is built.
   patches = builtins.filter builtins.isPath (given "patches");
 }

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.machines import HOST_PYTHON, Machine
+from tests.e2e.test_hook_builds import EARLY, LATE, MINE, binding
 from tests.support.dists import make_sdist, wheel_from_installed
-from tests.support.index import FakeIndex
+from tests.support.index import FakeIndex, IndexServer
 from tests.support.nix import NixStore
 from tests.support.nixpkgs_tree import write_nixpkgs
 
@@ -90,3 +93,82 @@ def test_an_sdist_takes_over_libraries_variables_and_patches_that_apply(
     without = build("import <nixpkgs> { }")
     assert without.returncode != 0
     assert "portaudio" in without.stderr
+
+
+#: A set whose derivation of sounds knows PortAudio, which no fix names.
+SOUNDS = """{
+  sounds = final.buildPythonPackage {
+    pname = "sounds";
+    version = "0.1";
+    format = "wheel";
+    src = throw "no source of nixpkgs is looked at";
+    buildInputs = [ final.pkgs.portaudio ];
+    SOUNDS_FLAVOUR = "of nixpkgs";
+  };
+}"""
+ONLY_THERE = """
+import os
+if os.environ.get("SOUNDS_FLAVOUR") != "of nixpkgs":
+    raise SystemExit("it has no flavour")
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """A machine, and a nixpkgs that knows what a backend wants as soon as it is asked."""
+
+    machine: Machine
+    tree: Path
+
+    def lock(self, *words: str, code: int = 0, tree: bool = True) -> str:
+        """Lock and return what was said.
+
+        :param tree: with that nixpkgs as <nixpkgs>; else with the stand-in, which does not have the project.
+        """
+        place = {"NIX_PATH": f"nixpkgs={self.tree}"} if tree else {}
+        return self.machine.process("lock", *words, "--python", HOST_PYTHON, code=code, **place).stderr
+
+
+@pytest.fixture
+def asking(nix_store: NixStore, tmp_path: Path) -> Iterator[Asking]:
+    with IndexServer() as server:
+        index = server.index()
+        for name in ("installer", "pyproject-hooks", "setuptools", "wheel", "packaging"):
+            index.add(wheel_from_installed(name), upload_time=EARLY)
+        index.add(binding("sounds", "1.0", extra=ONLY_THERE), upload_time=LATE)
+        index.add(binding("sounds", "2.0", extra="raise SystemExit('hopeless')\n"), upload_time=LATE)
+        home = tmp_path / "home"
+        home.mkdir()
+        machine = Machine(home=home, index_url=index.url, environ={**nix_store.env(), "TMPDIR": "/tmp"})
+        yield Asking(machine=machine, tree=write_nixpkgs(tmp_path / "nixpkgs", (), SOUNDS))
+
+
+def test_a_backend_that_runs_what_only_nixpkgs_derivation_takes_is_locked_built_and_imported(asking: Asking) -> None:
+    refused = asking.lock("sounds<2", code=1, tree=False)
+    assert "sounds 1.0 cannot be used: its build backend" in refused
+    # what was said without it counts no more where it can be had
+    asking.lock("sounds<2")
+    machine = asking.machine
+    machine.mach("lock", "sounds<2", "--python", HOST_PYTHON, "--offline", "-o", "again.lock")
+    assert machine.read("again.lock") == machine.read("mach.lock")
+    built = machine.process("build", "--lock", "mach.lock", NIX_PATH=f"nixpkgs={asking.tree}")
+    env = Path(built.stdout.strip())
+    code = "import sounds; print(sounds._sounds.text())"
+    done = subprocess.run([env / "bin/python", "-c", code], env={}, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("PortAudio of the stand-in\n", 0), done.stderr
+
+
+def test_what_fails_with_all_that_nixpkgs_has_is_recorded_and_not_asked_again(asking: Asking) -> None:
+    given = "(nixpkgs gave it SOUNDS_FLAVOUR=of nixpkgs, portaudio)"
+    first = asking.lock("sounds>=2", code=1)
+    assert "hopeless" in first
+    assert given in first
+    again = asking.lock("sounds>=2", code=1, tree=False)
+    assert given in again
+
+
+def test_a_fix_goes_before_what_nixpkgs_derivation_takes(asking: Asking) -> None:
+    asking.machine.write("mine.toml", MINE)
+    said = asking.lock("sounds<2", "--fixes", "mine.toml", code=1)
+    assert "it has no flavour" in said
+    assert "(nixpkgs gave it portaudio)" in said
