@@ -75,6 +75,10 @@ class Library:
         (path,) = outcome.paths
         return path
 
+    def in_shell(self, expression: str, command: str) -> str:
+        """Run a command in the shell that an expression is; return what it prints."""
+        return self.store.call("nix-shell", self._file(expression), "--run", command).stdout.strip()
+
     def run(self, *command: str | Path) -> str:
         """Run a program of an output; return what it prints."""
         return self.store.call(*command).stdout.strip()

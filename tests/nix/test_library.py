@@ -70,6 +70,7 @@ def test_the_shell_has_the_environment(library: Library) -> None:
     assert library.ask("(mach.mkPython { inherit lock; }).env.drvPath") == library.ask(
         "(mach.mkPythonShell { inherit lock; }).drvPath"
     )
+    assert library.in_shell("mach.mkPythonShell { inherit lock; }", "tool; python -c 'import right'") == "tool 1"
 
 
 def test_the_result_carries_what_mach_nix_gave(library: Library) -> None:
@@ -165,19 +166,6 @@ def test_without_pkgs_a_call_is_on_the_nixpkgs_that_its_lock_pins(library: Libra
     single.write_text(render_expression(made))
     given = {"pkgs": None, "mirrors": f"[ {tarball.parent} ]"}
     assert told["drv"] == str(library.store.instantiate(single, "env", given))
-
-
-def test_the_import_takes_defaults_for_every_call(library: Library) -> None:
-    archive = library.folder / "archive"
-    archive.mkdir(exist_ok=True)
-    given, others = "inherit pkgs lock; python = pkgs.python311;", "netrc = { }; fixes = [ ];"
-    drvs = library.ask_each(
-        {
-            "import": f"((import {ROOT} {{ {given} {others} mirrors = [ {archive} ]; }}).mkPython {{ }}).drvPath",
-            "call": f"(mach.mkPython {{ inherit lock; python = pkgs.python311; mirrors = [ {archive} ]; }}).drvPath",
-        }
-    )
-    assert drvs["import"] == drvs["call"]
 
 
 @pytest.fixture

@@ -163,7 +163,11 @@ def test_what_the_lock_lacks_is_built_by_nixpkgs_with_what_the_lock_has(library:
     call = """mach.{} {{ lock = ./needed.lock; pname = "user"; version = "1"; src = ./user; format = "other";
       installPhase = "mkdir -p $out/bin; python3 -c 'import needed; print(needed.X)' >$out/said"; }}"""
     for function in ("buildPythonPackage", "buildPythonApplication"):
-        assert (library.build(call.format(function)) / "said").read_text() == "1\n"
+        for format in ('format = "other";', "pyproject = false;"):
+            stated = call.format(function).replace('format = "other";', format)
+            assert (library.build(stated) / "said").read_text() == "1\n"
+        unstated = call.format(function).replace('format = "other";', "")
+        assert f"{function}: the lock has no project user: " in library.refusal(f"({unstated}).drvPath")
     checked = library.ask(f"({call.format('buildPythonPackage')}).doPythonTests")
     assert checked is False
     assert library.ask(f"({call.format('buildPythonPackage').replace('format', 'tests = true; format')}).doPythonTests")
@@ -224,9 +228,12 @@ def test_what_cannot_be_built_is_one_sentence(library: Library, call: str, sente
 
 
 def test_extras_that_the_lock_has_are_taken(library: Library) -> None:
+    call = '(mach.buildPythonPackage {{ lock = ./vcs.lock; pname = "demo"; extras = {}; }}).version'
     for extras in ('"Fast"', '[ "fast" ]'):
-        assert library.ask(
-            f'(mach.buildPythonPackage {{ lock = ./vcs.lock; pname = "demo"; extras = {extras}; }}).version'
+        assert library.ask(call.format(extras)) == "1.0"
+    for extras in ('"Fast, slow"', '[ "slow" ]'):
+        assert library.refusal(call.format(extras)) == (
+            "buildPythonPackage builds demo with the extra slow, which the lock does not have: mach lock 'demo[slow]'"
         )
 
 
@@ -297,6 +304,17 @@ def test_files_of_the_lock_are_fetched_by_project_and_version(library: Library) 
     assert told["tool"] is True
     file = library.build('mach.fetchPypiWheel { inherit lock; pname = "needed"; version = "2.0"; mirrors = [ ]; }')
     assert file.read_bytes() == NEEDED.content
+    sdist = library.build('mach.fetchPypiSdist { inherit lock; pname = "demo"; version = "1.0"; }')
+    assert sdist.read_bytes() == DEMO.content
+
+
+def test_of_several_files_of_a_version_one_is_named(library: Library) -> None:
+    wheels = [make_wheel("binary", "1.0", tag=f"py3-none-{platform}") for platform in ("any", "win32")]
+    one, other = (lock_of(library.store, wheel) for wheel in wheels)
+    library.write(replace(one, targets=(one.targets[0], replace(other.targets[0], system="aarch64-linux"))), "two.lock")
+    call = 'mach.fetchPypiWheel {{ lock = ./two.lock; pname = "binary"; version = "1.0"; filename = "{}"; }}'
+    for wheel in wheels:
+        assert library.build(call.format(wheel.filename)).read_bytes() == wheel.content
 
 
 def test_files_are_fetched_as_mach_nix_fetched_them(library: Library) -> None:

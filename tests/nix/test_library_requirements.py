@@ -17,6 +17,7 @@ import pytest
 
 from nix.expression import render_expression
 from resolver.lock import parse_lock
+from tests.nix.argument_effects import OF_REQUESTS, observed
 from tests.nix.library import ROOT, Library
 from tests.nix.locks import SYSTEM
 from tests.nix.own_program import installed_lock, write_program
@@ -152,18 +153,25 @@ def test_lists_of_requirements_give_what_mach_nix_gave(library: Library) -> None
     assert library.ask(f'({HERE}.pythonWith [ "app" "part<2" ]).packages.part.version') == "1.0"
 
 
-def test_other_functions_take_requirements_too(library: Library) -> None:
+def test_every_argument_of_a_request_changes_what_every_function_gives(library: Library) -> None:
     told = library.ask_each(
         {
-            "overlay": f'(pkgs.extend ({HERE}.mkOverlay {{ requirements = "app"; }})).python311.pkgs.part.version',
-            "build": f'({HERE}.buildPythonPackage {{ requirements = "app"; requirementsExtra = "extra-one"; '
-            'pname = "app"; }).machClosure',
-            "shell": f'({HERE}.mkPythonShell {{ requirements = "app"; python = "python311"; }}).name',
+            f"{effect.name} {position}": observed(HERE, effect.function, arguments, ("app", "part", "extra-one"))
+            for effect in OF_REQUESTS
+            for position, arguments in enumerate((effect.without, effect.given))
         }
     )
-    assert told["overlay"] == "2.0"
-    assert len(told["build"]) == 2
-    assert told["shell"] == "mach-shell"
+    assert [e.name for e in OF_REQUESTS if told[f"{e.name} 0"] == told[f"{e.name} 1"]] == []
+    assert "refused" not in told.values()
+
+
+def test_requirements_extra_are_resolved_with_the_requirements(library: Library) -> None:
+    for function in ("buildPythonPackage", "buildPythonApplication"):
+        call = f'{HERE}.{function} {{ requirements = "app"; requirementsExtra = "extra-one"; pname = "extra-one"; }}'
+        assert library.ask(f"({call}).version") == "1.0"
+    package = f'{HERE}.buildPythonPackage {{ requirements = "app"; pname = "app"; }}'
+    env = library.build(f"({package}).env")
+    assert library.run(env / "bin/python", "-c", "import app; print(app.part.X)") == "2"
 
 
 @pytest.mark.parametrize(
