@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resolver.errors import Unavailable
 from resolver.interpreters import NEWEST_PATCHES
@@ -19,7 +19,7 @@ from .asking import this_system
 
 if TYPE_CHECKING:
     import tempfile
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from crawler.hook_builds import HookBuild, HookBuilder, HookOutput
     from nix.fixes import Chosen, Fix
@@ -149,9 +149,11 @@ class NixHooks:
         found: set[str] = set()
         unfixed: list[str] = []
         for name, version in releases:
-            named = set(_names_of(self.choose(((name, version),))))
+            chosen = self.choose(((name, version),))
+            named = set(_names_of(chosen))
             found |= named
-            unfixed += [] if named else [name]
+            asks = any(entry.get("nixpkgs-inputs") for entry in _entries_of(chosen))
+            unfixed += [name] if asks or not named else []
         return tuple(sorted(found.union(*(self._inherited(tuple(unfixed), python) if unfixed else ()))))
 
     def _inherited(self, projects: tuple[str, ...], python: str) -> Iterable[tuple[str, ...]]:
@@ -251,12 +253,17 @@ class _Builder:
 
 def _names_of(chosen: Chosen) -> Iterator[str]:
     """Yield what fixes give, by name."""
+    for entry in _entries_of(chosen):
+        for names in (*entry.get("tools", ()), *entry.get("libraries", ())):
+            yield names if isinstance(names, str) else names[0]
+        for key in ("settings", "paths"):
+            yield from (f"{name}={value}" for name, value in entry.get(key, {}).items())
+
+
+def _entries_of(chosen: Chosen) -> Iterator[Mapping[str, Any]]:
     for by_release in chosen.values():
-        for entry in (one for entries in by_release["sdist"].values() for one in entries):
-            for names in (*entry.get("tools", ()), *entry.get("libraries", ())):
-                yield names if isinstance(names, str) else names[0]
-            for key in ("settings", "paths"):
-                yield from (f"{name}={value}" for name, value in entry.get(key, {}).items())
+        for entries in by_release["sdist"].values():
+            yield from entries
 
 
 def _stated(release: Release) -> tuple[str, str]:

@@ -22,12 +22,17 @@ __all__ = ["Chosen", "Fix", "choose_fixes", "choose_for_sdists", "read_fixes", "
 PROVIDERS = ("sdist", "wheel")
 
 _KEYS = frozenset(
-    "project versions provider platforms libraries tools settings paths replaces reason link".split()  # noqa: SIM905
+    (
+        *("project", "versions", "provider", "platforms", "libraries", "tools", "settings", "paths", "optional"),
+        *("nixpkgs-inputs", "replaces", "reason", "link"),
+    )
 )
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,80}(\.[A-Za-z_][A-Za-z0-9_-]{0,80}){0,5}")
 _FOLDERS = re.compile(r"(/[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,80}){0,10}")
 _PLATFORM = re.compile(r"[a-z0-9_*-]{1,40}")
+#: A soname, or a pattern of them: ``libQt5*.so.5``.
+_SONAME = re.compile(r"[A-Za-z0-9_.+*?-]{1,200}")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,80}")
 #: The build sets these itself.
 _TAKEN = frozenset({"HOME", "PATH", "SOURCE_DATE_EPOCH", "NIX_BUILD_TOP", "TMPDIR"})
@@ -58,6 +63,10 @@ class Fix:
     """Environment variables of the build."""
     paths: Mapping[str, str] = field(default_factory=dict)
     """Environment variables that get a place in the store: an attribute of nixpkgs, and folders in it."""
+    optional: tuple[str, ...] = ()
+    """Patterns of the libraries that its binaries may do without: an environment that lacks them is not refused."""
+    inherits: bool = False
+    """``nixpkgs-inputs``: takes what nixpkgs' own derivation of the project takes, too; of a wheel its libraries."""
     replaces: bool = False
     """Entries before this one do not count for what it is for."""
     reason: str
@@ -85,6 +94,10 @@ class Fix:
         for key in ("settings", "paths"):
             if set_ := getattr(self, key):
                 value[key] = dict(set_)
+        if self.optional:
+            value["optional"] = list(self.optional)
+        if self.inherits:
+            value["nixpkgs-inputs"] = True
         return value
 
 
@@ -130,6 +143,8 @@ class _Reader:
             tools=tuple(self._attributes(entry, "tools")),
             settings=self._variables(entry, "settings"),
             paths=self._variables(entry, "paths"),
+            optional=tuple(self._each(entry, "optional", _SONAME, "a library's name or pattern, libtbb.so.*")),
+            inherits=self._flag(entry, "nixpkgs-inputs"),
             replaces=self._flag(entry, "replaces"),
             reason=self._text(entry, "reason", re.compile(r"[^\x00-\x1f\x7f]+"), "one line of text"),
             link=self._text(entry, "link", re.compile(r"https?://[!-~]+"), "an http(s) URL"),
@@ -139,9 +154,13 @@ class _Reader:
             if not _ATTRIBUTE.fullmatch(attribute) or not _FOLDERS.fullmatch(slash + folders):
                 raise self._wrong("paths", path, "an attribute of nixpkgs and folders in it, proj.dev/include")
         if fix.provider == "wheel" and (fix.tools or fix.settings or fix.paths):
-            raise _invalid(self._place, "a wheel is not built: its fixes have libraries alone")
-        if not (fix.libraries or fix.tools or fix.settings or fix.paths or fix.replaces):
-            raise _invalid(self._place, "it fixes nothing: give libraries, tools, settings, paths or replaces")
+            raise _invalid(
+                self._place, "a wheel is not built: its fixes have libraries, optional and nixpkgs-inputs alone"
+            )
+        given = (fix.libraries, fix.tools, fix.settings, fix.paths, fix.optional, fix.inherits, fix.replaces)
+        if not any(given):
+            keys = "libraries, tools, settings, paths, optional, nixpkgs-inputs, replaces"
+            raise _invalid(self._place, f"it fixes nothing: give one of {keys}")
         return fix
 
     def _wrong(self, key: str, value: object, wanted: str) -> InputError:

@@ -11,7 +11,8 @@ import pytest
 
 from tests.e2e.machines import HOST_PYTHON, Machine
 from tests.e2e.test_hook_builds import EARLY, LATE, MINE, binding
-from tests.support.dists import make_sdist, wheel_from_installed
+from tests.support import native
+from tests.support.dists import make_sdist, make_wheel, wheel_from_installed
 from tests.support.index import FakeIndex, IndexServer
 from tests.support.nix import NixStore
 from tests.support.nixpkgs_tree import write_nixpkgs
@@ -172,3 +173,62 @@ def test_a_fix_goes_before_what_nixpkgs_derivation_takes(asking: Asking) -> None
     said = asking.lock("sounds<2", "--fixes", "mine.toml", code=1)
     assert "it has no flavour" in said
     assert "(nixpkgs gave it portaudio)" in said
+
+
+#: A set whose derivation of barker, whatever version it is of, is built with a library that nothing else names.
+BARKER = """{
+  barker = final.buildPythonPackage {
+    pname = "barker";
+    version = "0.1";
+    format = "wheel";
+    src = throw "no source of nixpkgs is looked at";
+    buildInputs = [
+      (final.pkgs.runCommand "bark" { } "mkdir -p $out/lib; cp ${./libbark.so.1} $out/lib/libbark.so.1")
+    ];
+  };
+}"""
+BARKING = """\
+[[fix]]
+project = "barker"
+provider = "wheel"
+nixpkgs-inputs = true
+reason = "its wheel leaves libbark to the system"
+link = "https://barker.example/"
+"""
+
+
+def test_a_wheel_that_asks_for_it_finds_the_libraries_of_nixpkgs_derivation(
+    fake_index: FakeIndex, nix_store: NixStore, tmp_path: Path
+) -> None:
+    for tool in ("installer", "pyproject-hooks"):
+        fake_index.add(wheel_from_installed(tool))
+    bark = native.shared_library("bark", version="1")
+    module = native.extension_module("barker", needs=(bark,))
+    abi = "cp" + HOST_PYTHON.replace(".", "")
+    fake_index.add(
+        make_wheel("barker", "1.0", files={module.filename: module.content}, tag=f"{abi}-{abi}-manylinux_2_17_x86_64")
+    )
+    machine = Machine(home=tmp_path, index_url=fake_index.url, environ=nix_store.env())
+    tree = write_nixpkgs(tmp_path / "nixpkgs", (), BARKER)
+    (tree / "libbark.so.1").write_bytes(bark.content)
+    machine.write("barking.toml", BARKING)
+
+    def build(attribute: str, pkgs: str, *fixes: str) -> subprocess.CompletedProcess[str]:
+        machine.mach("gen", "barker", "--python", HOST_PYTHON, *fixes, "-o", "python.nix")
+        words = ["nix-build", "--no-out-link", "python.nix", "-A", attribute, "--arg", "pkgs", pkgs]
+        return subprocess.run(words, cwd=tmp_path, env=machine.env(), capture_output=True, text=True)
+
+    known, mine = f"import {tree} {{ }}", ("--fixes", "barking.toml")
+    done = build("env", known, *mine)
+    assert done.returncode == 0, done.stderr
+    words = [Path(done.stdout.strip(), "bin/python"), "-c", "import barker; print(barker.text())"]
+    assert subprocess.run(words, env={}, capture_output=True, text=True).stdout == "barker bark\n"
+
+    alone = Path(build("packages.barker", known).stdout.strip(), f"lib/python{HOST_PYTHON}/site-packages")
+    words = [native.host_python(), "-I", "-c", f"import sys; sys.path.insert(0, {str(alone)!r}); import barker"]
+    said = subprocess.run(words, env={}, capture_output=True, text=True).stderr
+    assert "libbark.so.1: cannot open shared object file" in said
+
+    refused = build("env", "import <nixpkgs> { }", *mine)
+    assert refused.returncode != 0
+    assert "this nixpkgs has no derivation of barker, whose inputs barker 1.0 takes" in refused.stderr

@@ -303,6 +303,7 @@ def test_an_attribute_that_nixpkgs_lacks_is_one_sentence(nix_store: NixStore, tm
         (entry(provider='"wheel"', settings='{ X = "1" }'), "a wheel is not built"),
         (entry(libraries=None), "it fixes nothing"),
         (entry(replaces='"yes"'), "replaces: 'yes' is not true or false"),
+        (entry(**{"nixpkgs-inputs": "1"}), "nixpkgs-inputs: '1' is not true or false"),
         (entry(reason=None), "reason is missing"),
         (entry(link='"javascript:x"'), "is not an http"),
         (entry(requires="[]"), "unknown key 'requires'"),
