@@ -22,6 +22,7 @@ PARTS = (
 )
 SCRIPTS = (
     "build_wheel.py",
+    "check_libraries.py",
     "check_wheel.py",
     "compile_bytecode.py",
     "compose_environment.py",

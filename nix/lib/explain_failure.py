@@ -31,17 +31,28 @@ PROGRAMS = {
 }
 #: Header, library or pkg-config module -> the nixpkgs attribute that has it.
 LIBRARIES = {
+    "EGL": "libGL",
     "GL": "libGL",
+    "GLESv2": "libGL",
+    "GLU": "libGLU",
+    "OpenCL": "ocl-icd",
     "alsa": "alsa-lib",
+    "asound": "alsa-lib",
+    "atk-1.0": "atk",
+    "avcodec": "ffmpeg",
+    "bluetooth": "bluez",
     "boost": "boost",
     "bz2": "bzip2",
     "bzlib": "bzip2",
     "cairo": "cairo",
     "crypto": "openssl",
+    "cups": "cups",
     "curl": "curl",
     "dbus-1": "dbus",
     "ffi": "libffi",
     "fftw3": "fftw",
+    "fontconfig": "fontconfig",
+    "freetype": "freetype",
     "ft2build": "freetype",
     "freetype2": "freetype",
     "gdal": "gdal",
@@ -49,8 +60,14 @@ LIBRARIES = {
     "glib": "glib",
     "glib-2.0": "glib",
     "gmp": "gmp",
+    "gobject-2.0": "glib",
     "gssapi": "krb5",
+    "gssapi_krb5": "krb5",
+    "gstreamer-1.0": "gst_all_1.gstreamer",
+    "gtk-3": "gtk3",
     "hdf5": "hdf5",
+    "hwloc": "hwloc",
+    "jack": "libjack2",
     "jpeglib": "libjpeg",
     "jpeg": "libjpeg",
     "lber": "openldap",
@@ -64,22 +81,39 @@ LIBRARIES = {
     "libxslt": "libxslt",
     "lzma": "xz",
     "magic": "file",
+    "mpi": "mpi",
     "mpfr": "mpfr",
     "mpc": "libmpc",
     "mysql": "libmysqlclient",
     "mysqlclient": "libmysqlclient",
+    "nspr4": "nspr",
+    "nss3": "nss",
+    "odbc": "unixODBC",
     "openblas": "openblas",
     "openssl": "openssl",
+    "pango-1.0": "pango",
+    "pcap": "libpcap",
     "portaudio": "portaudio",
     "pq": "libpq",
     "proj": "proj",
+    "pulse": "libpulseaudio",
+    "rdkafka": "rdkafka",
     "sasl": "cyrus_sasl",
     "snappy": "snappy",
+    "sndfile": "libsndfile",
     "sodium": "libsodium",
     "sql": "unixODBC",
     "sqlite3": "sqlite",
     "ssl": "openssl",
     "systemd": "systemd",
+    "tbb": "tbb",
+    "udev": "udev",
+    "usb-1.0": "libusb1",
+    "uuid": "libuuid",
+    "vulkan": "vulkan-loader",
+    "wayland-client": "wayland",
+    "xcb": "xorg.libxcb",
+    "xkbcommon": "libxkbcommon",
     "yaml": "libyaml",
     "z": "zlib",
     "zlib": "zlib",
@@ -109,6 +143,7 @@ MISSING_LIBRARY = (
     rf"Dependency \"({WORD})\" not found",
     rf"Could (?:NOT|not) find ({WORD})",
 )
+MISSING_OBJECT = (rf"({WORD}): cannot open shared object file",)
 MISSING_MODULE = (r"(?:ModuleNotFoundError|ImportError): No module named '?([A-Za-z0-9_.]{1,80})'?",)
 NETWORK = (
     "Temporary failure in name resolution",
@@ -138,6 +173,14 @@ def advise(name: str, key: str, attribute: str | None) -> str:
     return f'a fixes entry for {name} brings it: {key} = ["{attribute}"] (mach gen --fixes FILE)'
 
 
+def find_attribute(soname: str) -> str | None:
+    """Return the attribute of nixpkgs that has a library, by the name that binaries load it with: ``libGL.so.1``."""
+    name = re.sub(r"\.so[0-9.]*$", "", soname.rpartition("/")[2]).removeprefix("lib")
+    if re.fullmatch(r"X[A-Za-z0-9]+", name):
+        return f"xorg.lib{name}"
+    return LIBRARIES.get(name) or LIBRARIES.get(name.lower())
+
+
 def explain(name: str, log: str) -> str | None:
     """Return why the build of *name* failed, or None where the log does not tell."""
     program = find(MISSING_PROGRAM, log)
@@ -159,6 +202,14 @@ def explain(name: str, log: str) -> str | None:
     if library is not None:
         attribute = LIBRARIES.get(library) or LIBRARIES.get(library.lower())
         return f"the system library {library!r} is missing: " + advise(name, "libraries", attribute)
+    loaded = find(MISSING_OBJECT, log)
+    if loaded is not None:
+        attribute = find_attribute(loaded)
+        brings = f'["{attribute}"]' if attribute else "[the nixpkgs attribute that has it]"
+        return (
+            f"a file of its build closure loads the library {loaded!r}, which nobody has: a fixes entry for the "
+            f"project of that file brings it: libraries = {brings} (mach gen --fixes FILE)"
+        )
     module = find(MISSING_MODULE, log)
     if module is not None:
         return f"the Python module {module!r} is not in its build closure, which holds what the sdist says it requires"

@@ -50,6 +50,7 @@ rec {
       passthru = {
         pname = pin.name;
         inherit (pin) version;
+        provider = pin.provider or null;
         dependencies = builtins.attrNames pin.dependencies;
         extras = pin.extras or [ ];
         pythonModule = python;

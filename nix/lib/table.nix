@@ -12,6 +12,7 @@ let
     tools = "list";
     settings = "set";
     paths = "set";
+    optional = "list";
     replaces = "flag";
     reason = "text";
     link = "text";
@@ -49,7 +50,7 @@ let
   # All that fit count, or those from the last one that replaces others.
   fitting = pin: builtins.foldl' (chosen: entry: if entry.replaces or false then [ entry ] else chosen ++ [ entry ]) [ ]
     (builtins.filter (fits pin) entries);
-  kept = [ "reason" "link" "libraries" "tools" "settings" "paths" ];
+  kept = [ "reason" "link" "libraries" "tools" "settings" "paths" "optional" ];
 
   pins = builtins.concatMap (target: if target.system == system then target.pins else [ ]) lock.targets
     ++ builtins.concatMap (closure: closure.pins) (builtins.attrValues lock.build-closures);

@@ -3,7 +3,8 @@
 pin:
 let
   source = fetch pin.artifact;
-  inherit (fixesFor pin) libraries;
+  fixes = fixesFor pin;
+  inherit (fixes) libraries;
 in
 project.make {
   inherit pin;
@@ -11,5 +12,5 @@ project.make {
   # platform tag "any": nothing in it depends on the machine
   hasBinaries = builtins.match ".*-any[.]whl" pin.artifact.filename == null || libraries != [ ];
   inherit libraries;
-  extra.passthru = { inherit source; };
+  extra.passthru = { inherit source fixes; };
 }

@@ -185,6 +185,7 @@ def test_tags_of_macos_name_the_machine() -> None:
         ("No package 'libpq' found", 'libraries = ["libpq"]'),
         ('../meson.build:5:9: ERROR: Dependency "cairo" not found, tried pkgconfig', 'libraries = ["cairo"]'),
         ("ModuleNotFoundError: No module named 'numpy.core'", "module 'numpy.core' is not in its build closure"),
+        ("ImportError: libGL.so.1: cannot open shared object file: No such file", "loads the library 'libGL.so.1'"),
         ("<urlopen error [Errno -3] Temporary failure in name resolution>", "it wants the network"),
     ],
 )  # fmt: skip
@@ -192,6 +193,17 @@ def test_a_log_tells_what_is_missing(log: str, reason: str) -> None:
     said = explain_failure.explain("demo", f"building\n{log}\nend\n")
     assert said is not None
     assert reason in said
+
+
+@pytest.mark.parametrize(
+    ("soname", "attribute"),
+    [
+        *(("libGL.so.1", "libGL"), ("libz.so", "zlib"), ("libXcomposite.so.1", "xorg.libXcomposite")),
+        *(("libtbb.so.12", "tbb"), ("libgssapi_krb5.so.2", "krb5"), ("libnowhere.so.1", None), ("", None)),
+    ],
+)  # fmt: skip
+def test_who_has_a_library_is_told_by_its_name(soname: str, attribute: str | None) -> None:
+    assert explain_failure.find_attribute(soname) == attribute
 
 
 def test_the_last_reason_of_a_log_counts_and_an_unknown_one_is_none() -> None:
