@@ -20,19 +20,31 @@ let
 
   indexes = checked.indexes or [ ];
 
-  # What mach writes to $out when it is run on the catalog.
-  run = name: attributes: text: builtins.unsafeDiscardStringContext (builtins.readFile (pkgs.stdenv.mkDerivation ({
-    inherit name facts;
+  # mach at work, with its catalog in the file $MACH_DB.
+  run = name: attributes: text: pkgs.stdenv.mkDerivation ({
+    inherit name;
     nativeBuildInputs = [ program ];
     phases = [ "machPhase" ];
     machPhase = ''
       export HOME="$NIX_BUILD_TOP/home" MACH_DB="$NIX_BUILD_TOP/catalog.db"
       mkdir -p "$HOME" work
       cd work
-      mach db import "$facts" --quiet
       ${text}
     '';
-  } // attributes)));
+  } // attributes);
+  # Reading facts takes longer than most answers, so it is done once for all of them. The file says when that was;
+  # no answer does.
+  imported = run "mach-catalog" { inherit facts; } ''
+    mach db import "$facts" --quiet
+    test ! -s "$MACH_DB-wal" # else a part of it would stay behind
+    mv "$MACH_DB" "$out"
+  '';
+  # What mach writes to $out when it is run on the catalog, as text.
+  ask = name: attributes: text: builtins.unsafeDiscardStringContext (builtins.readFile (run name ({ inherit imported; } // attributes) ''
+    cp "$imported" "$MACH_DB"
+    chmod u+w "$MACH_DB"
+    ${text}
+  ''));
   onCatalog = value:
     if catalog == null then
       throw "mach: ${function} resolves requirements on a pinned catalog, and the import was given none: pass catalog = { snapshot = …; sha256 = …; } (a file of mach db export), or run mach lock -r requirements.txt and pass lock = ./mach.lock;"
@@ -61,7 +73,7 @@ in
         requirements = lib.concatStringsSep "\n" [ (request.requirements or "") (request.requirementsExtra or "") "" ];
       };
     in
-    onCatalog (builtins.fromJSON (run "mach.lock" attributes ''
+    onCatalog (builtins.fromJSON (ask "mach.lock" attributes ''
       cp "$requirementsPath" requirements.txt
       mach lock -r requirements.txt -o "$out" --quiet ${lib.escapeShellArgs words}
     ''));
@@ -70,7 +82,7 @@ in
   projects =
     let
       withSlash = url: lib.removeSuffix "/" url + "/";
-      byIndex = builtins.fromJSON (run "mach-projects" { } "mach db projects --json >\"$out\"\n");
+      byIndex = builtins.fromJSON (ask "mach-projects" { } "mach db projects --json >\"$out\"\n");
       asked = lib.filterAttrs (index: _: builtins.elem index (map withSlash indexes)) byIndex;
     in
     onCatalog (lib.concatLists (builtins.attrValues (if indexes == [ ] then byIndex else asked)));
