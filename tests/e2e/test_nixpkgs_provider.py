@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,13 @@ class Place:
         self.machine.mach("lock", *words, *pinned, "--python", HOST_PYTHON, code=code)
         return {pin["name"]: pin for pin in json.loads(self.machine.read("mach.lock"))["targets"][0]["pins"]}
 
+    def keep_pinned(self) -> None:
+        """Put the pinned nixpkgs where Nix would unpack its archive: it is not fetched then."""
+        source = self.tree.with_name("source")
+        shutil.copytree(self.tree, source)
+        words = ["nix-store", "--add-fixed", "--recursive", "sha256", str(source)]
+        subprocess.run(words, env=self.machine.env(), capture_output=True, check=True)
+
     def build(self) -> Path:
         self.machine.mach("gen", "--lock", "mach.lock", "-o", "python.nix")
         words = ["nix-build", "--no-out-link", "python.nix", "-A", "env", "--arg", "pkgs", f"import {self.tree} {{ }}"]
@@ -119,6 +127,15 @@ def test_a_mixed_environment_runs_with_the_programs_of_all_three(place: Place) -
         assert said == f"{name} {env}\n"
     text = (env / "bin/brick-cmd").read_bytes()
     assert text.startswith(f"#!{env}/bin/python".encode())
+    words = ["nix-store", "--query", "--requisites", str(env)]
+    done = subprocess.run(words, env=place.machine.env(), capture_output=True, text=True, check=True)
+    closure = [Path(line) for line in done.stdout.splitlines()]
+    (interpreter,) = {path for path in closure if list(path.glob("bin/python3*"))} - {env}
+    code = (
+        "import sys, house, wall, brick; print(sys.base_prefix, [path for path in sys.path if 'site-packages' in path])"
+    )
+    said = subprocess.run([env / "bin/python", "-c", code], env={}, capture_output=True, text=True, check=True).stdout
+    assert said == f"{interpreter} {[f'{env}/lib/python{SERIES}/site-packages']}\n"
 
 
 def test_nothing_but_nixpkgs_needs_no_page_of_an_index(place: Place) -> None:
@@ -254,3 +271,47 @@ def test_the_library_for_nix_takes_such_pins_as_well(place: Place, call: str) ->
     code = "import wall, brick; from importlib.metadata import version; print(version('brick'), version('mortar'))"
     said = subprocess.run([env / "bin/python3", "-c", code], env={}, capture_output=True, text=True, check=True).stdout
     assert said == "2.0 1.5\n"
+
+
+GARDEN = """\
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "garden"
+version = "1.0"
+dependencies = ["brick[paint]"]
+scripts.garden-cmd = "garden:main"
+[tool.setuptools]
+py-modules = ["garden"]
+"""
+
+
+def test_a_shell_has_them_beside_a_working_tree(place: Place) -> None:
+    machine = place.machine
+    machine.write("garden/pyproject.toml", GARDEN)
+    source = machine.write("garden/garden.py", "import brick, colour\ndef main():\n    print('a garden')\n")
+    machine.write("requirements.txt", "-e ./garden\nwall\n")
+    chosen = [f"--provider={name}=nixpkgs" for name in ("brick", "mortar", "colour")]
+    pins = place.lock("-r", "requirements.txt", *chosen)
+    assert {name: pin["provider"] for name, pin in pins.items()} == {
+        **dict.fromkeys(("brick", "colour", "mortar"), "nixpkgs"),
+        "garden": "sdist",
+        "wall": "wheel",
+    }
+    place.keep_pinned()
+
+    def shell(command: str, *words: str) -> str:
+        return machine.process("shell", *(words or ("--lock", "mach.lock")), "--run", command).stdout
+
+    said = shell("garden-cmd; brick-cmd; wall-cmd")
+    (garden, brick, wall) = said.splitlines()
+    assert garden == "a garden"
+    assert brick.split()[1] == wall.split()[1], "one environment has the programs of all"
+    source.write_text("import brick\ndef main():\n    print('a larger garden')\n")
+    # the request in place of its lock, and nothing of the caller's environment
+    assert shell("garden-cmd", "-r", "requirements.txt", *chosen, "--python", HOST_PYTHON) == "a larger garden\n"
+    code = "import sys, brick, garden; print(brick.__file__.startswith(sys.prefix), garden.__file__)"
+    assert shell(f'python -c "{code}"', "--lock", "mach.lock", "--pure") == f"True {source}\n"
+    # modules of nixpkgs come with no second interpreter
+    assert shell("ls -d ${PATH//:/ }", "--lock", "mach.lock", "--pure").count("python") == 1
