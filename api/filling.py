@@ -55,6 +55,7 @@ class Filling:
     :ivar offline: nothing is ever fetched.
     :ivar generation: the state to read, None for the newest.
     :ivar statistics: counted up.
+    :ivar generation_read: the state that the last run read.
     """
 
     handle: CatalogHandle
@@ -75,6 +76,7 @@ class Filling:
     publish: Callable[[Sequence[Fact]], object] | None = None
     """Stores what was fetched; None writes it to the catalog, as a generation of its own."""
     statistics: Statistics = field(default_factory=Statistics)
+    generation_read: int = field(default=0, init=False)
     _backends: Backends = field(init=False)
     _client: Client | None = None
     _checked: set[tuple[str, NormalizedName]] = field(default_factory=set)
@@ -110,6 +112,7 @@ class Filling:
             request = with_names(request, self._backends.told_names())
             nameless = nameless_part(request)
             reader = self.handle.reader(self.generation)
+            self.generation_read = reader.generation
             reader = reader if self.offline else self._backends.renew(reader)
             began = time.perf_counter()
             outcome = attempt(self._backends.complete(nameless or request), reader)
@@ -201,6 +204,7 @@ class Filling:
                 f"the answer takes more than {self.most_facts} facts that the catalog does not have",
                 hint="ask again: what was fetched is kept; or fill the catalog ahead with `mach crawl`",
             )
+
         def tell(done: int, total: int, fact: Fact | None) -> None:
             if isinstance(fact, PageFact | AbsenceFact):
                 self._checked.add((fact.index, fact.project))

@@ -44,6 +44,7 @@ _CHANGED = """
     WHERE s.generation > ? AND s.generation <= ? AND s.project_id IN (??)
     LIMIT 1
 """
+_STALE = "SELECT 1 FROM freshness f WHERE f.checked_at < ? AND f.project_id IN (??) LIMIT 1"
 _IDS = """
     SELECT p.id, p.name FROM project p JOIN index_url i ON i.id = p.index_id WHERE i.text = ? AND p.name IN (??)
 """
@@ -65,23 +66,27 @@ class Run:
     the same. None where it may depend on more, and holds for this generation alone."""
 
 
-def recall(catalog: CatalogHandle, request: str, generation: int) -> tuple[str, bytes] | None:
+def recall(
+    catalog: CatalogHandle, request: str, generation: int, *, checked_since: int | None = None
+) -> tuple[str, bytes] | None:
     """Return (id, body) of the resolution that *request* has at *generation*, None where none is known.
 
+    :param checked_since: where given, only an answer whose pages the indexes were asked for since then
+        (UTC seconds since 1970) is returned.
     :raises DataError: ``catalog-corrupt``.
     """
     for known, reads, name, body in catalog.connection.rows(_RUNS, (request, _MOST_RUNS)):
-        if known == generation or (reads is not None and not _changed(catalog, reads, known, generation)):
-            return str(name), _unpack(catalog, body)
+        ids = None if reads is None else json.loads(_unpack(catalog, reads))
+        if known != generation and (ids is None or _any(catalog, _CHANGED, sorted((known, generation)), ids)):
+            continue
+        if checked_since is not None and (ids is None or _any(catalog, _STALE, [checked_since], ids)):
+            continue
+        return str(name), _unpack(catalog, body)
     return None
 
 
-def _changed(catalog: CatalogHandle, reads: bytes, one: int, other: int) -> bool:
-    first, last = sorted((one, other))
-    for ids in batches(json.loads(_unpack(catalog, reads))):
-        if catalog.connection.rows(expand(_CHANGED, len(ids)), (first, last, *ids)):
-            return True
-    return False
+def _any(catalog: CatalogHandle, statement: str, values: Sequence[int], ids: Sequence[int]) -> bool:
+    return any(catalog.connection.rows(expand(statement, len(some)), (*values, *some)) for some in batches(ids))
 
 
 def load(catalog: CatalogHandle, resolution: str) -> bytes | None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 __all__ = [
     "EXIT_BUG",
@@ -87,6 +87,17 @@ class MachError(Exception):
         if self.hint is not None:
             lines.append(f"hint: {self.hint}")
         return "\n".join(lines)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Return the error of this family that :meth:`to_json` gave."""
+        return cls(
+            value["code"],
+            value["message"],
+            context=value["context"],
+            hint=value["hint"],
+            details=value.get("details"),
+        )
 
     def to_json(self) -> dict[str, object]:
         """Return the error as plain JSON values: code, message, context, hint, details."""

@@ -14,6 +14,9 @@ from .options import catalog_options, keyring_option, output_options
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("-r", "--requirement", "files", multiple=True, metavar="FILE", help="Crawl the projects that it names.")
 @click.option("--changed", is_flag=True, help="What changed of all projects that the catalog knows, by serials.")
+@click.option(
+    "--wanted", is_flag=True, help="What a service was asked for and could not fetch (`mach serve --fill queue`)."
+)
 @click.option("--newest", type=click.IntRange(min=1), metavar="N", help="Only the N newest versions' metadata.")
 @click.option("--sdists", is_flag=True, help="The metadata of sdists as well; each takes a whole download.")
 @click.option(
@@ -31,6 +34,7 @@ def crawl(
     names: tuple[str, ...],
     files: tuple[str, ...],
     changed: bool,
+    wanted: bool,
     newest: int | None,
     sdists: bool,
     connections: int,
@@ -45,7 +49,7 @@ def crawl(
 
     A crawl that is interrupted keeps what it has published; the next one goes on from there.
     """
-    from api.catalog_service import crawl_changes, crawl_projects
+    from api.catalog_service import crawl_changes, crawl_projects, crawl_wanted
     from crawler.settings import read_index_settings
     from db.catalog import open_catalog
     from resolver.errors import InputError
@@ -60,14 +64,15 @@ def crawl(
         raise InputError("invalid-name", str(error), hint="name projects, not requirements") from error
     for file in files:
         projects += [r.project for r in parse_requirements_file(file, make_reader()).requirements]
-    if bool(projects) == changed:
-        raise click.UsageError("name projects, or a file with -r, or give --changed")
+    if bool(projects) + changed + wanted != 1:
+        raise click.UsageError("name projects, or a file with -r, or give --changed or --wanted")
     settings = read_index_settings(
         index_url=index_url, extra_index_urls=extra_index_urls or None, keyring_provider=keyring_provider
     )
     console = Console.current()
     with open_catalog(db) as handle:
-        crawl_now = crawl_changes if changed else partial(crawl_projects, projects=projects)
+        named = partial(crawl_projects, projects=projects)
+        crawl_now = crawl_changes if changed else crawl_wanted if wanted else named
         done = crawl_now(
             handle,
             settings,

@@ -25,7 +25,19 @@ from .options import catalog_options, keyring_option, output_options
     type=click.IntRange(0, 65535),
     help="Port to listen on.",
 )
-@click.option("--offline", is_flag=True, envvar="MACH_OFFLINE", help="Never fetch: answer from the catalog alone.")
+@click.option(
+    "--workers",
+    envvar="MACH_WORKERS",
+    type=click.IntRange(1, 256),
+    help="Processes that resolve.  [default: one for each processor]",
+)
+@click.option(
+    "--fill",
+    envvar="MACH_FILL",
+    type=click.Choice(["on-demand", "queue", "off"]),
+    help="What to do where the catalog lacks facts: fetch them, queue them for `mach crawl --wanted`, or refuse.  "
+    "[default: on-demand on a loopback address, else queue]",
+)
 @click.option(
     "--index-url", "-i", metavar="URL", envvar="MACH_INDEX_URL", help="The index.  [default: pip's configuration]"
 )
@@ -44,7 +56,8 @@ from .options import catalog_options, keyring_option, output_options
 def serve(
     host: str,
     port: int,
-    offline: bool,
+    workers: int | None,
+    fill: str | None,
     index_url: str | None,
     extra_index_urls: tuple[str, ...],
     keyring_provider: str | None,
@@ -52,25 +65,45 @@ def serve(
     db: str | None,
 ) -> None:
     """Answer POST /resolve: a requirements.txt in, a lock or a Nix expression out."""
+    import ipaddress
+
     import uvicorn
+    from uvicorn.supervisors import Multiprocess
 
-    from api.http.app import make_app
-    from api.http.settings import ServiceSettings
+    from api.http.settings import SETTINGS_VARIABLE, ServiceSettings
+    from db.catalog import open_catalog
 
-    settings = ServiceSettings(
-        db=db,
-        offline=offline,
-        index_url=index_url,
-        extra_index_urls=extra_index_urls,
-        keyring_provider=keyring_provider,
-        crates_url=crates_url,
-    )
-    app = make_app(settings)
     with listen(host, port) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="info", server_header=False))
+        address, at_port, *_ = listener.getsockname()
+        loopback = ipaddress.ip_address(address).is_loopback
+        values = {
+            "db": db,
+            "workers": workers,
+            "fill": fill or ("on-demand" if loopback else "queue"),
+            "index_url": index_url,
+            "extra_index_urls": extra_index_urls,
+            "keyring_provider": keyring_provider,
+            "crates_url": crates_url,
+        }
+        given = {name: value for name, value in values.items() if value is not None}
+        settings = ServiceSettings.model_validate(given)
+        # what is wrong with either is said now, and not by a process that is started again and again
+        settings.indexes()
+        with open_catalog(db):
+            pass
+        os.environ[SETTINGS_VARIABLE] = settings.model_dump_json()
+        config = uvicorn.Config(
+            "api.http.app:make_configured_app",
+            factory=True,
+            host=host,
+            port=at_port,
+            log_level="info",
+            server_header=False,
+        )
         at = f"[{host}]" if ":" in host else host
-        Console.current().note(f"mach is running on http://{at}:{listener.getsockname()[1]} (Ctrl-C ends it)")
-        server.run(sockets=[listener])
+        Console.current().note(f"mach is running on http://{at}:{at_port} (Ctrl-C ends it)")
+        # a process that dies or hangs is replaced; who asks meanwhile waits at the socket, which stays open
+        Multiprocess(config, sockets=[listener]).run()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -91,7 +124,11 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
     family, _, _, _, address = found[0]
     try:
-        return socket.create_server(address, family=family, backlog=2048)
+        listener = socket.create_server(address, family=family, backlog=2048)
+        # accepted sockets inherit it; asyncio sets it only where the protocol is named, which create_server does not,
+        # and an answer in two packets would take 40 ms
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except OSError as error:
         raise Unavailable(
             "cannot-listen",

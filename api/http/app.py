@@ -1,127 +1,60 @@
-"""The service: ``POST /resolve`` and ``GET /healthz``."""
+"""The application: its routes, its errors, and what it holds while it runs."""
 
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Any
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 
-from fastapi import FastAPI, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from api.asking import ask
-from api.notices import Notices
-from api.service import CatalogChoices, lock_request, render_nix
-from crawler.settings import IndexSettings, read_index_settings
+from api.serving.lifeline import end_with_parent
 from resolver import __version__
-from resolver.errors import InputError, MachError, NoSolution, printable
-from resolver.statistics import Statistics
+from resolver.errors import MachError
 
-from .bodies import ResolveBody, read_body
-from .negotiation import MEDIA_TYPES, choose_format
-from .problems import PROBLEM_RESPONSES, problem, problem_of
-from .settings import ServiceSettings
+from . import catalog, health, resolving
+from .description import describe
+from .problems import problem, problem_of
+from .settings import SETTINGS_VARIABLE, ServiceSettings
+from .state import open_state
 
-__all__ = ["make_app"]
+__all__ = ["make_app", "make_configured_app"]
 
 _LOG = logging.getLogger("mach.http")
-_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "A lock, or a Nix expression.", "content": {kind: {} for kind in MEDIA_TYPES.values()}}
-}
-_BODY_DOCS: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "text/plain": {"schema": {"type": "string"}, "example": "requests>=2\nnumpy<2\n"},
-            "application/json": {"schema": ResolveBody.model_json_schema()},
-        },
-    }
-}
+
+
+def make_configured_app() -> FastAPI:
+    """Return the application with the settings that the environment has (:data:`.settings.SETTINGS_VARIABLE`)."""
+    # the server ends what it has begun, and lets go of the address, when who watches over it is killed
+    end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    return make_app(ServiceSettings.model_validate_json(os.environ[SETTINGS_VARIABLE]))
 
 
 def make_app(settings: ServiceSettings) -> FastAPI:
-    """Return the application.
+    """Return the application; it opens its catalog and starts its workers when it starts up.
 
     :raises InputError: ``invalid-index-url``, ``no-index`` where the settings name no usable index.
     """
-    indexes = read_index_settings(
-        index_url=settings.index_url,
-        extra_index_urls=settings.extra_index_urls or None,
-        keyring_provider=settings.keyring_provider,
-        crates_url=settings.crates_url,
-    )
-    app = FastAPI(title="mach", version=__version__, docs_url=None, redoc_url=None)
+    settings.indexes()
 
-    @app.get("/healthz", responses={200: {"description": "The process answers."}})
-    async def healthz() -> dict[str, str]:
-        """Tell that the process answers."""
-        return {"status": "ok", "version": __version__}
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with open_state(settings) as state:
+            app.state.mach = state
+            yield
 
-    @app.post(
-        "/resolve",
-        response_class=Response,
-        responses={**_ANSWERS, **PROBLEM_RESPONSES},
-        openapi_extra=_BODY_DOCS,
-    )
-    async def resolve(
-        request: Request, form: Annotated[str | None, Query(alias="format", max_length=20)] = None
-    ) -> Response:
-        """Resolve a requirements.txt; answer with the lock, or by Accept or ?format=nix with the expression."""
-        kind = choose_format(form, request.headers.get("accept", ""))
-        data = await _read_limited(request, settings.largest_body)
-        body = read_body(data, request.headers.get("content-type", ""))
-        statistics = Statistics()
-        response: Response
-        try:
-            text = await run_in_threadpool(_resolve, body, settings, indexes, kind, statistics)
-            response = Response(text, media_type=MEDIA_TYPES[kind], headers={"Vary": "Accept"})
-        except NoSolution as error:
-            response = problem_of(error)
-        response.headers["Mach-Statistics"] = _as_dictionary(statistics)
-        return response
-
+    app = FastAPI(title="mach", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    for part in (resolving, catalog, health):
+        app.include_router(part.router)
     _handle_errors(app)
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app
-
-
-async def _read_limited(request: Request, limit: int) -> bytes:
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > limit:
-            raise InputError("body-too-large", f"the body is larger than {limit} bytes", hint="ask for less at once")
-    return bytes(data)
-
-
-def _as_dictionary(statistics: Statistics) -> str:
-    """Return what a resolution did as a header's value (RFC 8941, "Dictionaries")."""
-    return ", ".join(f"{name.replace('_', '-')}={value}" for name, value in statistics.to_json().items())
-
-
-def _resolve(
-    body: ResolveBody, settings: ServiceSettings, indexes: IndexSettings, kind: str, statistics: Statistics
-) -> str:
-    asked = ask(
-        texts=body.texts(),
-        constraint_texts=body.constraint_texts(),
-        choices=body.choices(),
-        read=None,
-        environ={},
-        settings=indexes,
-        most=settings.most_requirements,
-    )
-    if len(asked.request.systems) > settings.most_targets:
-        raise InputError("too-many-targets", f"at most {settings.most_targets} platforms at once")
-    choices = CatalogChoices(db=settings.db, snapshot=body.snapshot, offline=settings.offline)
-    locked = lock_request(asked, choices, Notices(warn=_log_line), statistics=statistics)
-    return locked.text if kind == "lock" else render_nix(locked.lock)
-
-
-def _log_line(text: str) -> None:
-    # requests and metadata are strangers' texts: a log is read on terminals
-    _LOG.info("%s", printable(text))
 
 
 def _handle_errors(app: FastAPI) -> None:

@@ -1,18 +1,43 @@
-"""The bodies of ``POST /resolve``: a requirements.txt as text, or a JSON document."""
+"""The bodies of ``POST /resolve``: a requirements.txt as text, a form, or a JSON document."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from api.asking import Choices
 from resolver.errors import InputError
+from resolver.lock import Nixpkgs
+from resolver.nixpkgs_pin import make_nixpkgs
 
-__all__ = ["ResolveBody", "read_body"]
+__all__ = ["DiffBody", "ResolveBody", "read_body", "read_document"]
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 _Word = Annotated[str, StringConstraints(max_length=200)]
+
+
+class PinnedNixpkgs(BaseModel):
+    """A nixpkgs by revision and hash."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rev: _Word
+    """Git commit."""
+    sha256: _Word
+    """Of the unpacked archive, SRI or Nix' base 32."""
+
+
+class DiffBody(BaseModel):
+    """Two locks, each as the text of a mach.lock or as the id of a resolution."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    before: Annotated[str, StringConstraints(min_length=1)]
+    after: Annotated[str, StringConstraints(min_length=1)]
 
 
 class ResolveBody(BaseModel):
@@ -48,6 +73,7 @@ class ResolveBody(BaseModel):
     all_extras: bool = False
     groups: list[_Word] = Field(default_factory=list)
     """Dependency groups of the projects in *files*."""
+    nixpkgs: PinnedNixpkgs | None = None
     snapshot: _Word | None = None
 
     def texts(self) -> dict[str, str]:
@@ -59,6 +85,13 @@ class ResolveBody(BaseModel):
         """Return the constraints as a file's text, by the name that messages show; empty where there are none."""
         text = _joined(self.constraints)
         return {"constraints.txt": text} if text.strip() else {}
+
+    def pinned_nixpkgs(self) -> Nixpkgs | None:
+        """Return the nixpkgs that the body pins.
+
+        :raises InputError: ``invalid-nixpkgs``.
+        """
+        return None if self.nixpkgs is None else make_nixpkgs(self.nixpkgs.rev, self.nixpkgs.sha256)
 
     def choices(self) -> Choices:
         """Return the options that the body gives."""
@@ -92,30 +125,98 @@ def _joined(lines: str | list[str]) -> str:
     return lines if isinstance(lines, str) else "".join(f"{line}\n" for line in lines)
 
 
-def read_body(data: bytes, content_type: str) -> ResolveBody:
+async def read_body(data: bytes, content_type: str, encoding: str = "") -> ResolveBody:
     """Return what *data* asks for.
 
-    :param content_type: the request's Content-Type; text/plain and application/json are read.
+    :param content_type: the request's Content-Type: text/plain, application/json or multipart/form-data.
+    :param encoding: the request's Content-Encoding: a body that would have to be unpacked is refused.
     :raises InputError: ``unsupported-media-type``, ``invalid-body``.
     """
     kind = content_type.partition(";")[0].strip().lower()
-    if kind not in ("text/plain", "application/json", ""):
+    if kind not in ("text/plain", "application/json", "multipart/form-data", "") or encoding not in ("", "identity"):
+        wrong = f"type {kind[:80]!r}" if encoding in ("", "identity") else f"encoding {encoding[:80]!r}"
         raise InputError(
             "unsupported-media-type",
-            f"a body of type {kind[:80]!r} cannot be read",
-            hint="send a requirements.txt as text/plain, or application/json",
+            f"a body of {wrong} cannot be read",
+            hint="send a requirements.txt as text/plain or multipart/form-data, or application/json, as it is",
+        )
+    if kind == "application/json":
+        return read_document(ResolveBody, data, content_type)
+    try:
+        if kind == "multipart/form-data":
+            return _validate(ResolveBody, await _read_form(data, content_type))
+        return ResolveBody(requirements=data.decode())
+    except UnicodeDecodeError as error:
+        raise _no_text(error) from error
+
+
+def read_document(model: type[_Model], data: bytes, content_type: str) -> _Model:
+    """Return the JSON document *data* as a value of *model*.
+
+    :param content_type: the request's Content-Type, which must be application/json.
+    :raises InputError: ``unsupported-media-type``, ``invalid-body``.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise InputError(
+            "unsupported-media-type", f"a body of type {kind[:80]!r} cannot be read", hint="send application/json"
         )
     try:
-        text = data.decode()
-        if kind != "application/json":
-            return ResolveBody(requirements=text)
-        return ResolveBody.model_validate(json.loads(text))
+        return _validate(model, json.loads(data.decode()))
     except UnicodeDecodeError as error:
-        raise InputError("invalid-body", "the body is not UTF-8 text", context=[str(error)]) from error
+        raise _no_text(error) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError("invalid-body", "the body is not JSON", context=[str(error)[:200]]) from error
+
+
+def _validate(model: type[_Model], value: object) -> _Model:
+    try:
+        return model.model_validate(value)
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()[:10]]
         raise InputError(
             "invalid-body", "the body does not have the expected form", context=lines, hint="see /openapi.json"
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise InputError("invalid-body", "the body is not JSON", context=[str(error)[:200]]) from error
+
+
+def _no_text(error: UnicodeDecodeError) -> InputError:
+    return InputError("invalid-body", "the body is not UTF-8 text", context=[str(error)])
+
+
+async def _read_form(data: bytes, content_type: str) -> dict[str, Any]:
+    """Return the members of a form: files and texts; where a member is a list, it may be given several times.
+
+    :raises UnicodeDecodeError: where a part is not UTF-8.
+    :raises InputError: ``invalid-body``.
+    """
+    from starlette.datastructures import Headers, UploadFile
+    from starlette.formparsers import MultiPartException, MultiPartParser
+
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield data
+
+    parser = MultiPartParser(
+        Headers({"content-type": content_type}), stream(), max_files=20, max_fields=1_000, max_part_size=len(data) + 1
+    )
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError) as error:
+        told = error.message if isinstance(error, MultiPartException) else "it names no boundary"
+        raise InputError("invalid-body", "the body is not multipart/form-data", context=[told[:200]]) from error
+    given: dict[str, list[str]] = {}
+    files: dict[str, str] = {}
+    try:
+        for name, part in form.multi_items():
+            text = part if isinstance(part, str) else (await part.read()).decode()
+            if name == "files" and isinstance(part, UploadFile) and part.filename:
+                files[part.filename] = text
+            else:
+                given.setdefault(name, []).append(text)
+    finally:
+        await form.close()
+    members: dict[str, Any] = {"files": files} if files else {}
+    for name, texts in given.items():
+        field = ResolveBody.model_fields.get(name)
+        several = field is not None and get_origin(field.annotation) is list
+        members[name] = texts if several or len(texts) > 1 else texts[0]
+    return members

@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import re
 
+from api.serving.forms import FORMS
 from resolver.errors import InputError
 
-__all__ = ["MEDIA_TYPES", "choose_format"]
+__all__ = ["MEDIA_TYPES", "choose_form"]
 
-#: Format -> media type; the first is given where a client likes several as much.
-MEDIA_TYPES = {"lock": "application/json", "nix": "text/x-nix"}
+#: Media type -> the form that it means where several have it; the first is given where a client likes several as much.
+MEDIA_TYPES: dict[str, str] = {}
+for _name, _form in FORMS.items():
+    MEDIA_TYPES.setdefault(_form.media_type, _name)
 
 _QUALITY = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
 
-def choose_format(asked: str | None, accept: str) -> str:
-    """Return the format that a client wants: ``lock`` or ``nix``.
+def choose_form(asked: str | None, accept: str) -> str:
+    """Return the form of :data:`api.serving.forms.FORMS` that a client wants.
 
     :param asked: the value of ``?format=``, which goes before *accept*.
     :param accept: the Accept header, empty where there is none.
     :raises InputError: ``not-acceptable``.
     """
     if asked is not None:
-        if asked not in MEDIA_TYPES:
-            raise InputError("not-acceptable", f"{asked!r} is no format", hint=f"use {' or '.join(MEDIA_TYPES)}")
+        if asked not in FORMS:
+            raise InputError("not-acceptable", f"{asked!r} is no format", hint=f"use {', '.join(FORMS)}")
         return asked
     ranges = _parse_ranges(accept) or {"*/*": 1.0}
-    liked = {form: _quality_of(kind, ranges) for form, kind in MEDIA_TYPES.items()}
-    best = max(liked, key=lambda form: liked[form])
+    liked = {kind: _quality_of(kind, ranges) for kind in MEDIA_TYPES}
+    best = max(liked, key=lambda kind: liked[kind])
     if liked[best] == 0:
         raise InputError(
             "not-acceptable",
             f"nothing in Accept: {accept[:200]!r} can be given",
-            hint=f"accept {' or '.join(MEDIA_TYPES.values())}",
+            hint=f"accept {', '.join(MEDIA_TYPES)}",
         )
-    return best
+    return MEDIA_TYPES[best]
 
 
 def _parse_ranges(accept: str) -> dict[str, float]:

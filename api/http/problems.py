@@ -41,6 +41,7 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     }
     for status, text in {
         400: "The request is wrong.",
+        404: "There is no such thing here.",
         406: "The answer cannot be given in a form that is accepted.",
         413: "The body is too large.",
         415: "The body's type cannot be read.",

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import os
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["ServiceSettings"]
+from api.filling import DEFAULT_MAX_AGE
+from crawler.settings import IndexSettings, read_index_settings
+from db.resolutions import MOST_RESOLUTIONS
+
+__all__ = ["SETTINGS_VARIABLE", "ServiceSettings"]
+
+#: Environment variable by which the settings reach the process that answers.
+SETTINGS_VARIABLE = "MACH_SERVICE_SETTINGS"
 
 
 class ServiceSettings(BaseModel):
-    """Settings of one server process."""
+    """Settings of one service."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     db: str | None = None
     """The catalog: a file or a URL; None for the user's own."""
-    offline: bool = False
-    """Never fetch: requests that the catalog does not cover are refused."""
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, gt=0)
+    """Processes that resolve."""
+    fill: Literal["on-demand", "queue", "off"] = "on-demand"
+    """What happens to facts that the catalog lacks: fetched at once, queued for the crawler, or refused."""
+    max_age: int = Field(default=DEFAULT_MAX_AGE, ge=0)
+    """Seconds after which a page is asked for again, where the service fetches."""
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
     keyring_provider: str | None = None
@@ -26,3 +40,25 @@ class ServiceSettings(BaseModel):
     """Bytes of a request's body."""
     most_requirements: int = Field(default=2_000, gt=0)
     most_targets: int = Field(default=6, gt=0)
+    most_seconds: float = Field(default=30.0, gt=0)
+    """Of a worker, for one resolution."""
+    most_memory: int = Field(default=2048, gt=0)
+    """MiB that a worker may take beyond what it starts with."""
+    most_facts: int = Field(default=5_000, gt=0)
+    """Fetched from indexes for one request."""
+    most_waiting: int = Field(default=256, gt=0)
+    """Requests that wait for a worker."""
+    most_resolutions: int = Field(default=MOST_RESOLUTIONS, gt=0)
+    """Kept in the catalog."""
+
+    def indexes(self) -> IndexSettings:
+        """Return the operator's indexes, and how to reach them.
+
+        :raises InputError: ``invalid-index-url``, ``no-index`` where the settings name no usable index.
+        """
+        return read_index_settings(
+            index_url=self.index_url,
+            extra_index_urls=self.extra_index_urls or None,
+            keyring_provider=self.keyring_provider,
+            crates_url=self.crates_url,
+        )

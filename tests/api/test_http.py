@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from api.asking import this_system
+from api.serving.forms import FORMS
 from resolver import __version__
 from tests.e2e.machines import Machine
 from tests.support.world import World
@@ -173,7 +174,7 @@ def test_no_solution_is_unprocessable_and_holds_the_reason(service: httpx.Client
 
 
 def test_facts_that_are_missing_are_a_failed_dependency(machine: Machine) -> None:
-    with machine.serve("--offline") as url, httpx.Client(base_url=url) as client:
+    with machine.serve("--fill", "off") as url, httpx.Client(base_url=url) as client:
         machine.mach("crawl", "certifi", "-q")
         told = problem(resolve(client, "idna\n"), 424, "not-covered")
         assert "idna" in {page["project"] for page in told["details"]["pages"]}
@@ -267,10 +268,10 @@ def test_the_operators_environment_stays_his_own(service: httpx.Client) -> None:
 def test_the_openapi_document_describes_it(service: httpx.Client) -> None:
     document = service.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1")
-    assert set(document["paths"]) == {"/resolve", "/healthz"}
+    assert {"/resolve", "/resolutions/{name}", "/diff", "/healthz"} <= set(document["paths"])
     operation = document["paths"]["/resolve"]["post"]
-    assert set(operation["requestBody"]["content"]) == {"text/plain", "application/json"}
-    assert set(operation["responses"]["200"]["content"]) == {LOCK, NIX}
+    assert set(operation["requestBody"]["content"]) == {"text/plain", "application/json", "multipart/form-data"}
+    assert set(operation["responses"]["200"]["content"]) == {form.media_type for form in FORMS.values()}
     described = {status for status, answer in operation["responses"].items() if PROBLEM in answer.get("content", {})}
     assert described >= {"400", "406", "413", "415", "422", "424", "503"}
     for reference in find_references(document):

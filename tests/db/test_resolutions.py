@@ -58,6 +58,15 @@ def test_an_answer_that_may_depend_on_more_holds_for_its_own_generation_alone(ca
     assert recall(catalog, "r", 2) is None
 
 
+def test_who_fetches_takes_only_what_was_checked_lately(catalog: CatalogHandle):
+    publish(catalog, [page("alpha", checked_at=1_000), page("beta", checked_at=2_000)])
+    remember(catalog, [run(1, reads=("alpha", "beta")), run(1, request="failed", name="two", reads=None)])
+    assert recall(catalog, "r", 1, checked_since=1_000) == ("one", b"one")
+    assert recall(catalog, "r", 1, checked_since=1_001) is None
+    assert recall(catalog, "failed", 1) == ("two", b"two")
+    assert recall(catalog, "failed", 1, checked_since=0) is None
+
+
 def test_permanent_links_stay_whatever_the_catalog_learns(catalog: CatalogHandle):
     publish(catalog, [page("alpha")])
     remember(catalog, [run(1)])

@@ -1,0 +1,86 @@
+"""What the catalog holds: its snapshots and projects; and what differs between two locks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+
+from api.catalog_view import snapshots_to_json, view_project
+from api.service import find_snapshot
+from resolver.difference import compare_locks
+from resolver.errors import InputError
+from resolver.lock_reader import read_lock
+from resolver.names import normalize_project
+
+from .bodies import DiffBody, read_document
+from .description import reference
+from .problems import PROBLEM_RESPONSES
+from .resolving import find_resolution, read_limited
+from .state import State, state_of
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+
+@router.get("/snapshots", responses={status: PROBLEM_RESPONSES[status] for status in (400, 503)})
+async def list_snapshots(
+    request: Request, most: Annotated[int, Query(ge=1, le=1000, description="The newest so many.")] = 100
+) -> dict[str, Any]:
+    """List the states of the catalog, the newest first: ids, names, and when they were learned."""
+    return await asyncio.to_thread(snapshots_to_json, state_of(request).catalog, most)
+
+
+@router.get("/projects/{name}", responses={status: PROBLEM_RESPONSES[status] for status in (400, 404, 503)})
+async def show_project(
+    request: Request,
+    name: str,
+    snapshot: Annotated[str | None, Query(max_length=200, description="Id, prefix or name.")] = None,
+) -> dict[str, Any]:
+    """Show the releases of a project that the catalog knows, with the artifacts of each by provider."""
+    state = state_of(request)
+    return await asyncio.to_thread(_project, state, name, snapshot)
+
+
+def _project(state: State, name: str, snapshot: str | None) -> dict[str, Any]:
+    generation, _ = find_snapshot(state.catalog, snapshot)
+    reader = state.catalog.reader(generation)
+    try:
+        found = view_project(reader, state.indexes.indexes, normalize_project(name))
+    except ValueError:
+        found = None
+    if found is None:
+        raise InputError(
+            "not-found",
+            f"the catalog does not know {name[:100]!r}",
+            hint="a project is fetched once it is asked for, or by `mach crawl`",
+        )
+    return found
+
+
+@router.post(
+    "/diff",
+    responses={status: PROBLEM_RESPONSES[status] for status in (400, 404, 413, 415, 422, 424, 503)},
+    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": reference(DiffBody)}}}},
+)
+async def diff(request: Request) -> dict[str, Any]:
+    """Tell what differs between two locks, each given as its text or by the id of a resolution."""
+    state = state_of(request)
+    data = await read_limited(request, 16 * state.settings.largest_body)
+    body = read_document(DiffBody, data, request.headers.get("content-type", ""))
+    before, after = [await _lock_text(state, given) for given in (body.before, body.after)]
+    return await asyncio.to_thread(
+        lambda: compare_locks(read_lock(before, "before"), read_lock(after, "after")).to_json()
+    )
+
+
+async def _lock_text(state: State, given: str) -> str:
+    if given.lstrip().startswith("{"):
+        return given
+    found, _ = await find_resolution(state, given.strip(), "lock", "")
+    if found.failure is not None:
+        raise found.failure
+    assert found.lock is not None, "a resolution has a lock or a problem"
+    return found.lock

@@ -1,0 +1,54 @@
+"""Whether the service lives and can answer, what it is, and its figures."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from db.connection import SCHEMA_VERSION
+from resolver import __version__
+from resolver.lock import LOCK_VERSION, RESOLVER_VERSION
+
+from .problems import PROBLEM_RESPONSES
+from .state import state_of
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+
+@router.get("/healthz", responses={200: {"description": "The process answers."}})
+async def healthz() -> dict[str, str]:
+    """Tell that the process answers."""
+    return {"status": "ok", "version": __version__}
+
+
+@router.get("/readyz", responses={503: PROBLEM_RESPONSES[503]})
+async def readyz(request: Request) -> dict[str, Any]:
+    """Tell that the catalog can be read, and what its newest state is."""
+    state = state_of(request)
+    generation = await asyncio.to_thread(state.catalog.generation)
+    return {"status": "ready", "generation": generation, "workers": state.answers.pool.workers}
+
+
+@router.get("/version")
+async def version() -> dict[str, Any]:
+    """Tell the versions that answers depend on."""
+    return {
+        "mach": __version__,
+        "resolver-version": RESOLVER_VERSION,
+        "lock-version": LOCK_VERSION,
+        "schema-version": SCHEMA_VERSION,
+    }
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+async def metrics(request: Request) -> Response:
+    """Give the figures of this process in Prometheus' text format."""
+    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+    from .metrics import make_registry
+
+    return Response(generate_latest(make_registry(state_of(request))), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,190 @@
+"""``POST /resolve`` and the permanent links of what it answered."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.serving.answers import Answered
+from api.serving.forms import FORMS
+from api.serving.question import Question
+from api.serving.resolution import Resolution
+from db.wanted import want
+from resolver.errors import DataError, InputError, MachError
+
+from .asked import make_question
+from .bodies import ResolveBody, read_body
+from .description import reference
+from .negotiation import MEDIA_TYPES, choose_form
+from .problems import PROBLEM_RESPONSES, problem_of
+from .state import State, state_of
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+_LOG = logging.getLogger("mach.http")
+_ID = re.compile(r"([0-9a-f]{64})((?:\.[a-z]+){0,2})")
+_SUFFIXES = {form.suffix: name for name, form in FORMS.items()}
+#: What a permanent link gives never changes (RFC 8246).
+_FOR_EVER = "public, max-age=31536000, immutable"
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The answer, in the form that was asked for.", "content": {kind: {} for kind in MEDIA_TYPES}}
+}
+_BODY_DOCS: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/plain": {"schema": {"type": "string"}, "example": "requests>=2\nnumpy<2\n"},
+            "application/json": {"schema": reference(ResolveBody)},
+            "multipart/form-data": {"schema": {"type": "object", "additionalProperties": True}},
+        },
+    }
+}
+_Form = Annotated[str | None, Query(alias="format", max_length=20, description=f"One of {', '.join(FORMS)}.")]
+_System = Annotated[
+    str | None, Query(alias="platform", max_length=40, description="Which of the lock's; its first by default.")
+]
+
+
+@router.post(
+    "/resolve",
+    response_class=Response,
+    responses={**_ANSWERS, **PROBLEM_RESPONSES},
+    openapi_extra=_BODY_DOCS,
+    summary="Resolve a requirements.txt",
+)
+async def resolve(request: Request, form: _Form = None, system: _System = None) -> Response:
+    """Resolve a requirements.txt; answer with the lock, or by Accept or ?format= with another form of it."""
+    state = state_of(request)
+    kind = choose_form(form, request.headers.get("accept", ""))
+    data = await read_limited(request, state.settings.largest_body)
+    headers = request.headers
+    body = await read_body(data, headers.get("content-type", ""), headers.get("content-encoding", "").strip().lower())
+    question, _ = await asyncio.to_thread(make_question, body, state)
+    answered = await answer(state, question)
+    response = await _respond(state, answered.resolution, kind, system)
+    response.headers["Vary"] = "Accept"
+    response.headers["Content-Location"] = _path(answered.resolution, kind, system)
+    response.headers["Mach-Answer"] = answered.how
+    if answered.statistics:
+        response.headers["Mach-Statistics"] = _as_dictionary(answered)
+    return response
+
+
+async def answer(state: State, question: Question) -> Answered:
+    """Return the answer to *question*; what the catalog lacks for it is queued, where the operator wants that.
+
+    :raises MachError: as :meth:`api.serving.answers.Answers.answer`.
+    """
+    try:
+        return await state.answers.answer(question)
+    except DataError as error:
+        if error.code != "not-covered" or state.settings.fill != "queue" or question.snapshot is not None:
+            raise
+        raise await asyncio.to_thread(_queue, state, error) from error
+
+
+def _queue(state: State, error: DataError) -> DataError:
+    """Queue what the catalog lacks, and return *error* with the news."""
+    pages: Any = error.details.get("pages", [])
+    metadata: Any = error.details.get("metadata", [])
+    missing = {(need["index"], need["project"]) for need in (*pages, *metadata)}
+    projects = [place for place in missing if place[0] in state.indexes.indexes]
+    try:
+        want(state.catalog, projects)
+    except MachError as failed:
+        _LOG.warning("%s wanted projects are not queued: %s", len(projects), failed.message)
+        return error
+    return DataError(
+        error.code,
+        error.message,
+        context=error.context,
+        hint="the crawler was told what is missing: ask again in a while",
+        details=error.details,
+    )
+
+
+@router.get(
+    "/resolutions/{name}",
+    response_class=Response,
+    responses={
+        200: _ANSWERS[200],
+        304: {"description": "It is what the client has."},
+        **{status: PROBLEM_RESPONSES[status] for status in (400, 404, 422, 503)},
+    },
+    summary="What was answered, for ever",
+)
+async def resolution(request: Request, name: str, form: _Form = None, system: _System = None) -> Response:
+    """Give a resolution again: its id, or its id with the suffix of a form: ``.nix``, ``.lock``, ``.pylock.toml``…"""
+    state = state_of(request)
+    found, kind = await find_resolution(state, name, form, request.headers.get("accept", ""))
+    response = await _respond(state, found, kind, system)
+    if response.status_code == 200 and request.headers.get("if-none-match") == response.headers["etag"]:
+        kept = {key: response.headers[key] for key in ("etag", "cache-control")}
+        return Response(status_code=304, headers=kept)
+    return response
+
+
+async def find_resolution(state: State, name: str, form: str | None, accept: str) -> tuple[Resolution, str]:
+    """Return the resolution that the last part of a path names, and the form that it asks for.
+
+    :raises InputError: ``not-found``, ``not-acceptable``.
+    """
+    match = _ID.fullmatch(name)
+    if match is None or (match[2] and match[2] not in _SUFFIXES):
+        suffixes = ", ".join(_SUFFIXES)
+        raise InputError(
+            "not-found", f"{name[:100]!r} is no resolution", hint=f"it is 64 digits, and one of {suffixes}"
+        )
+    kind = _SUFFIXES[match[2]] if match[2] else choose_form(form, accept)
+    found = await asyncio.to_thread(state.answers.memory.load, match[1])
+    if found is None:
+        raise InputError(
+            "not-found",
+            f"the resolution {match[1]} is not known here",
+            hint="POST the request again: the same request on the same facts gets the same id",
+        )
+    return found, kind
+
+
+async def _respond(state: State, found: Resolution, kind: str, system: str | None) -> Response:
+    """Return *found* in a form; where it has no lock, the problem."""
+    if found.failure is not None:
+        response = problem_of(found.failure)
+    else:
+        body = await state.answers.form(found, kind, system)
+        response = Response(body, media_type=FORMS[kind].media_type)
+        response.headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        response.headers["Cache-Control"] = _FOR_EVER
+    response.headers["Mach-Resolution"] = found.id
+    return response
+
+
+def _path(found: Resolution, kind: str, system: str | None) -> str:
+    query = "" if system is None else f"?platform={system}"
+    return f"/resolutions/{found.id}{'' if found.lock is None else FORMS[kind].suffix}{query}"
+
+
+async def read_limited(request: Request, limit: int) -> bytes:
+    """Return the body of *request*.
+
+    :param limit: bytes that it may have.
+    :raises InputError: ``body-too-large``.
+    """
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > limit:
+            raise InputError("body-too-large", f"the body is larger than {limit} bytes", hint="ask for less at once")
+    return bytes(data)
+
+
+def _as_dictionary(answered: Answered) -> str:
+    """Return what a resolution did as a header's value (RFC 8941, "Dictionaries")."""
+    return ", ".join(f"{name.replace('_', '-')}={value}" for name, value in answered.statistics.items())

@@ -1,0 +1,75 @@
+"""What one process of the service holds while it runs: its catalog, its workers, its memory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from fastapi import Request as HttpRequest
+
+from api.serving.answers import Answers
+from api.serving.limits import Limits, WorkerSettings
+from api.serving.memory import Memory
+from api.serving.pool import Pool
+from api.serving.publisher import Publisher
+from crawler.settings import IndexSettings
+from db.catalog import CatalogHandle, open_catalog
+
+from .settings import ServiceSettings
+
+__all__ = ["State", "open_state", "state_of"]
+
+
+class State:
+    """The service while it runs.
+
+    :ivar settings: what its operator decided.
+    :ivar indexes: the operator's indexes.
+    :ivar catalog: for reading and for writing.
+    :ivar answers: answers questions.
+    """
+
+    __slots__ = ("answers", "catalog", "indexes", "settings")
+
+    def __init__(
+        self, settings: ServiceSettings, indexes: IndexSettings, catalog: CatalogHandle, answers: Answers
+    ) -> None:
+        self.settings = settings
+        self.indexes = indexes
+        self.catalog = catalog
+        self.answers = answers
+
+
+@contextlib.contextmanager
+def open_state(settings: ServiceSettings) -> Iterator[State]:
+    """Yield the service, and end its processes afterwards.
+
+    :raises MachError: what :func:`db.catalog.open_catalog` raises.
+    """
+    indexes = settings.indexes()
+    limits = Limits(
+        seconds=settings.most_seconds,
+        memory=settings.most_memory << 20,
+        facts=settings.most_facts,
+        waiting=settings.most_waiting,
+    )
+    with contextlib.ExitStack() as stack:
+        catalog = stack.enter_context(open_catalog(settings.db))
+        publisher = stack.enter_context(Publisher(catalog))
+        memory = stack.enter_context(Memory(catalog, most=settings.most_resolutions, max_age=settings.max_age))
+        worker = WorkerSettings(
+            db=settings.db,
+            indexes=indexes,
+            limits=limits,
+            max_age=settings.max_age,
+            publisher=publisher.address,
+            key=publisher.key,
+        )
+        pool = stack.enter_context(Pool(settings.workers, worker))
+        yield State(settings, indexes, catalog, Answers(pool, memory))
+
+
+def state_of(request: HttpRequest) -> State:
+    """Return the service that *request* reached."""
+    found: State = request.app.state.mach
+    return found

@@ -1,0 +1,97 @@
+"""The answers of the service: remembered ones, those that are being worked out, and new ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from resolver.errors import MachError
+
+from .memory import Memory
+from .pool import Pool
+from .question import Question
+from .resolution import Answer, Resolution
+
+__all__ = ["Answered", "Answers"]
+
+
+class Answered:
+    """A resolution, and what was done for it.
+
+    :ivar resolution: the answer.
+    :ivar how: ``remembered``, ``shared`` with the same question of somebody else, or ``resolved``.
+    :ivar statistics: what the run did; empty where there was none.
+    """
+
+    __slots__ = ("how", "resolution", "statistics")
+
+    def __init__(self, resolution: Resolution, how: str, answer: Answer | None = None) -> None:
+        self.resolution = resolution
+        self.how = how
+        self.statistics = {} if answer is None else answer.statistics
+
+
+class Answers:
+    """Answers questions; the same question at the same time is worked out once.
+
+    :param pool: the workers.
+    :param memory: what was answered before.
+    """
+
+    def __init__(self, pool: Pool, memory: Memory) -> None:
+        self.pool = pool
+        self.memory = memory
+        self.counts: Counter[str] = Counter()
+        """How questions were answered, by the values of :attr:`Answered.how`, and ``failed``."""
+        self._flying: dict[tuple[str, int, bool, bool], asyncio.Task[Answer]] = {}
+
+    async def answer(self, question: Question) -> Answered:
+        """Return the answer to *question*.
+
+        :raises MachError: what :meth:`.pool.Pool.resolve` and :meth:`.memory.Memory.recall` raise.
+        """
+        try:
+            known = await asyncio.to_thread(self.memory.recall, question)
+            found = Answered(known, "remembered") if known is not None else await self._fly(question)
+        except MachError:
+            self.counts["failed"] += 1
+            raise
+        self.counts[found.how] += 1
+        return found
+
+    async def _fly(self, question: Question) -> Answered:
+        place = (question.key, question.generation, question.fill, question.builds)
+        task = self._flying.get(place)
+        how = "shared"
+        if task is None:
+            how = "resolved"
+            task = asyncio.create_task(self._work(question))
+            self._flying[place] = task
+            task.add_done_callback(lambda _: self._flying.pop(place, None))
+        # who goes away must not end the work that others wait for
+        answer = await asyncio.shield(task)
+        return Answered(answer.resolution, how, answer)
+
+    async def _work(self, question: Question) -> Answer:
+        answer = await self.pool.resolve(question)
+        if answer.lasting:
+            await asyncio.to_thread(self.memory.keep, question, answer)
+        return answer
+
+    async def form(self, resolution: Resolution, form: str, system: str | None = None) -> bytes:
+        """Return the lock of *resolution* in a form of :data:`api.serving.forms.FORMS`.
+
+        :raises NoSolution: where it has none.
+        :raises InputError: ``not-in-lock``.
+        :raises Unavailable: where no worker can write it.
+        """
+        if resolution.lock is None:
+            assert resolution.failure is not None, "a resolution has a lock or a problem"
+            raise resolution.failure
+        if form == "lock":
+            return resolution.lock.encode()
+        body = self.memory.form(resolution.id, form, system)
+        if body is None:
+            body = await self.pool.render(resolution.lock, form, system)
+            self.memory.keep_form(resolution.id, form, system, body)
+        return body

@@ -1,0 +1,23 @@
+"""Ending with the process that started this one, also where that was killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import wait
+
+__all__ = ["end_with_parent"]
+
+
+def end_with_parent(end: Callable[[], object]) -> None:
+    """Have *end* called, in a thread, once the process that started this one is gone; nothing where none did."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        end()
+
+    threading.Thread(target=watch, daemon=True, name="lifeline").start()

@@ -1,0 +1,155 @@
+"""What the service answered before: the last answers in this process, all others in the catalog."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
+
+from db.resolutions import MOST_RESOLUTIONS, Run, load, recall, remember
+from resolver.errors import MachError
+
+from .question import Question
+from .resolution import Answer, Resolution
+
+if TYPE_CHECKING:
+    from db.catalog import CatalogHandle
+
+__all__ = ["Memory"]
+
+_LOG = logging.getLogger("mach.memory")
+#: Bytes of answers, and of their other forms, that this process holds.
+_BYTES = 64 << 20
+#: Answers that wait to be written to the catalog; more are not remembered.
+_WAITING = 1_000
+#: Seconds after which an answer is surely in the catalog.
+_WRITTEN_AFTER = 10.0
+#: Answers that are written in one transaction.
+_TOGETHER = 64
+
+
+class Memory:
+    """Remembers answers. Use it as a context manager; safe to share between threads.
+
+    What was answered is written behind the answer: who is told of a permanent link finds
+    it in this process until it is in the catalog, and after a crash the same question
+    gives the same id again.
+
+    :param most: resolutions that the catalog keeps.
+    :param max_age: seconds for which a page counts as fresh, where the service fetches.
+    """
+
+    def __init__(self, catalog: CatalogHandle, *, most: int = MOST_RESOLUTIONS, max_age: int) -> None:
+        self._catalog = catalog
+        self._most = most
+        self._max_age = max_age
+        self._guard = threading.Lock()
+        self._bodies: LRUCache[str, bytes] = LRUCache(_BYTES, getsizeof=len)
+        self._forms: LRUCache[tuple[str, str, str | None], bytes] = LRUCache(_BYTES, getsizeof=len)
+        self._answers: LRUCache[tuple[str, int], tuple[str, float]] = LRUCache(100_000)
+        self._waiting: queue.Queue[Run | None] = queue.Queue(_WAITING)
+        self._writer = threading.Thread(target=self._write, daemon=True, name="memory")
+        self._writer.start()
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._waiting.put(None)
+        self._writer.join(30)
+
+    def recall(self, question: Question) -> Resolution | None:
+        """Return what *question* was answered before, None where that is unknown or may be different by now.
+
+        :raises DataError: ``catalog-corrupt``.
+        :raises Unavailable: where the database cannot be reached.
+        """
+        key = question.key, question.generation
+        with self._guard:
+            known, at = self._answers.get(key, ("", 0.0))
+            body = self._bodies.get(known)
+        # where pages grow old, the catalog tells their age, but it may not have the answer yet
+        if body is not None and (not question.fill or time.monotonic() - at < _WRITTEN_AFTER):
+            return Resolution.of_bytes(body)
+        since = int(time.time()) - self._max_age if question.fill else None
+        found = recall(self._catalog, *key, checked_since=since)
+        if found is None:
+            return None
+        with self._guard:
+            self._answers[key] = found[0], 0.0
+            self._hold(*found)
+        return Resolution.of_bytes(found[1])
+
+    def load(self, resolution: str) -> Resolution | None:
+        """Return the resolution with this id, None where it is unknown.
+
+        :raises DataError: ``catalog-corrupt``.
+        :raises Unavailable: where the database cannot be reached.
+        """
+        with self._guard:
+            body = self._bodies.get(resolution)
+        if body is None:
+            body = load(self._catalog, resolution)
+            if body is None:
+                return None
+            with self._guard:
+                self._hold(resolution, body)
+        return Resolution.of_bytes(body)
+
+    def keep(self, question: Question, answer: Answer) -> None:
+        """Remember *answer*, now in this process and soon in the catalog."""
+        body = answer.resolution.to_bytes()
+        with self._guard:
+            self._hold(answer.resolution.id, body)
+            self._answers[question.key, answer.generation] = answer.resolution.id, time.monotonic()
+        run = Run(
+            request=question.key,
+            generation=answer.generation,
+            resolution=answer.resolution.id,
+            body=body,
+            reads=answer.reads,
+        )
+        try:
+            self._waiting.put_nowait(run)
+        except queue.Full:
+            _LOG.warning("an answer is not remembered: %s wait to be written already", _WAITING)
+
+    def form(self, resolution: str, form: str, system: str | None) -> bytes | None:
+        """Return the form of a resolution that was given before, None where that is not at hand."""
+        with self._guard:
+            return self._forms.get((resolution, form, system))
+
+    def keep_form(self, resolution: str, form: str, system: str | None, body: bytes) -> None:
+        """Remember the form of a resolution."""
+        if len(body) <= _BYTES:
+            with self._guard:
+                self._forms[resolution, form, system] = body
+
+    def _hold(self, resolution: str, body: bytes) -> None:
+        if len(body) <= _BYTES:
+            self._bodies[resolution] = body
+
+    def _write(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            runs, ending = [first], False
+            while len(runs) < _TOGETHER:
+                try:
+                    run = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                if run is None:
+                    ending = True
+                    break
+                runs.append(run)
+            try:
+                remember(self._catalog, runs, most=self._most)
+            except MachError as error:
+                _LOG.warning("%s answers are not remembered: %s", len(runs), error.message)
+            except Exception:
+                _LOG.exception("%s answers are not remembered", len(runs))
+            if ending:
+                return

@@ -1,0 +1,152 @@
+"""One writer for all worker processes: what they fetch at the same time becomes one generation."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import secrets
+import shutil
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Client, Connection, Listener
+from typing import TYPE_CHECKING, Any
+
+from db.writer import publish
+from resolver.errors import MachError, Unavailable
+
+if TYPE_CHECKING:
+    from db.catalog import CatalogHandle
+    from db.facts import Fact
+
+__all__ = ["Publisher", "RemotePublisher"]
+
+_LOG = logging.getLogger("mach.publisher")
+#: Batches of facts that are published together at most.
+_MOST_TOGETHER = 64
+
+
+@dataclass(slots=True)
+class _Batch:
+    facts: Sequence[Fact]
+    done: threading.Event
+    answer: int | MachError = 0
+
+
+class Publisher:
+    """Takes facts from worker processes over a socket, and publishes what has gathered meanwhile.
+
+    A batch that cannot be stored together with others is stored alone, so that one wrong
+    fact costs only those who sent it. Use it as a context manager.
+    """
+
+    def __init__(self, catalog: CatalogHandle) -> None:
+        self._catalog = catalog
+        self._folder = tempfile.mkdtemp(prefix="mach-publisher-")
+        self.address = os.path.join(self._folder, "socket")  # noqa: PTH118 - a Listener takes text
+        self.key = secrets.token_bytes(32)
+        self._listener = Listener(self.address, "AF_UNIX", backlog=64, authkey=self.key)
+        self._waiting: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write, daemon=True, name="publisher")
+        self._writer.start()
+        threading.Thread(target=self._accept, daemon=True, name="publisher-door").start()
+
+    def __enter__(self) -> Publisher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+        self._waiting.put(None)
+        self._writer.join(30)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection = self._listener.accept()
+            except OSError:
+                return  # it was closed
+            except Exception:
+                _LOG.warning("somebody without the key knocked at the publisher")
+                continue
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: Connection[Any, Any]) -> None:
+        with connection, contextlib.suppress(EOFError, OSError):  # a worker that ends hangs up
+            while True:
+                batch = _Batch(connection.recv(), threading.Event())
+                self._waiting.put(batch)
+                batch.done.wait()
+                connection.send(batch.answer)
+
+    def _write(self) -> None:
+        while True:
+            first = self._waiting.get()
+            if first is None:
+                return
+            together, ending = [first], False
+            while len(together) < _MOST_TOGETHER:
+                try:
+                    batch = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                if batch is None:
+                    ending = True
+                    break
+                together.append(batch)
+            self._store(together)
+            if ending:
+                return
+
+    def _store(self, together: Sequence[_Batch]) -> None:
+        try:
+            number = publish(self._catalog, [fact for batch in together for fact in batch.facts])
+        except Exception as error:
+            if len(together) > 1:
+                for batch in together:
+                    self._store([batch])
+                return
+            if not isinstance(error, MachError):
+                _LOG.exception("facts could not be stored")
+                error = Unavailable("system-error", "facts could not be stored", hint="the service's log tells more")
+            together[0].answer = error
+        else:
+            for batch in together:
+                batch.answer = number
+        for batch in together:
+            batch.done.set()
+
+
+class RemotePublisher:
+    """The publisher as a worker process sees it.
+
+    :param address: of a :class:`Publisher`.
+    """
+
+    def __init__(self, address: str, key: bytes) -> None:
+        self._address = address
+        self._key = key
+        self._connection: Connection[Any, Any] | None = None
+
+    def __call__(self, facts: Sequence[Fact]) -> int:
+        """Have *facts* published and return the newest generation's number.
+
+        :raises MachError: what :func:`db.writer.publish` raises.
+        :raises Unavailable: ``service-ending`` where the publisher is gone.
+        """
+        try:
+            if self._connection is None:
+                self._connection = Client(self._address, "AF_UNIX", authkey=self._key)
+            self._connection.send(tuple(facts))
+            answer = self._connection.recv()
+        except (OSError, EOFError) as error:
+            self._connection = None
+            raise Unavailable(
+                "service-ending", "the service is being restarted", hint="ask again in a few seconds"
+            ) from error
+        if isinstance(answer, MachError):
+            raise answer
+        return int(answer)
