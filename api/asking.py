@@ -71,7 +71,9 @@ class Asked:
         """
         table = {full_python(name): exact for name, exact in patches.items() if name in self.series}
         pythons = tuple(sorted({table.get(p, p) for p in self.request.pythons}, key=split_python))
-        return self if self.at is None or pythons == self.request.pythons else self.at(pythons=pythons)
+        if self.at is None or pythons == self.request.pythons:
+            return self
+        return replace(self.at(pythons=pythons), series=self.series, at=self.at)
 
     def to_files(self, lock: Lock) -> dict[str, str]:
         """Return the request as files, by name: ``requirements.txt``, and ``constraints.txt`` where there are any.

@@ -13,6 +13,7 @@ let
     settings = "set";
     paths = "set";
     optional = "list";
+    nixpkgs-inputs = "flag";
     replaces = "flag";
     reason = "text";
     link = "text";
@@ -50,7 +51,7 @@ let
   # All that fit count, or those from the last one that replaces others.
   fitting = pin: builtins.foldl' (chosen: entry: if entry.replaces or false then [ entry ] else chosen ++ [ entry ]) [ ]
     (builtins.filter (fits pin) entries);
-  kept = [ "reason" "link" "libraries" "tools" "settings" "paths" "optional" ];
+  kept = [ "reason" "link" "libraries" "tools" "settings" "paths" "optional" "nixpkgs-inputs" ];
 
   pins = builtins.concatMap (target: if target.system == system then target.pins else [ ]) lock.targets
     ++ builtins.concatMap (closure: closure.pins) (builtins.attrValues lock.build-closures);

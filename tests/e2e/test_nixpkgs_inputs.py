@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.test_nix_hooks import disobedient
 from tests.e2e.machines import HOST_PYTHON, Machine
 from tests.e2e.test_hook_builds import EARLY, LATE, MINE, binding
 from tests.support import native
@@ -173,6 +174,16 @@ def test_a_fix_goes_before_what_nixpkgs_derivation_takes(asking: Asking) -> None
     said = asking.lock("sounds<2", "--fixes", "mine.toml", code=1)
     assert "it has no flavour" in said
     assert "(nixpkgs gave it portaudio)" in said
+    # beside it where the fix asks for both
+    asking.machine.write("both.toml", MINE + "nixpkgs-inputs = true\n")
+    asking.lock("sounds<2", "--fixes", "both.toml")
+
+
+def test_where_nix_cannot_give_it_nothing_is_recorded(asking: Asking, tmp_path: Path) -> None:
+    place = {"NIX_PATH": f"nixpkgs={asking.tree}", "PATH": disobedient(tmp_path / "bin")}
+    said = asking.machine.process("lock", "sounds<2", "--python", HOST_PYTHON, code=3, **place).stderr
+    assert "error[build-needs-nix]" in said
+    assert "fails without what nixpkgs gives it (SOUNDS_FLAVOUR=of nixpkgs, portaudio), and Nix cannot give it" in said
 
 
 #: A set whose derivation of barker, whatever version it is of, is built with a library that nothing else names.

@@ -108,7 +108,7 @@ def test_platforms_replacement_and_order_count_as_in_python(library: Library) ->
         + entry(versions='"<2"', settings='{ A_B = "x" }')
         + entry(project='"other"', libraries='["zlib"]')
         + entry(project='"other"', libraries='["openssl"]', replaces="true")
-        + entry(project='"wheely"', provider='"wheel"')
+        + entry(project='"wheely"', provider='"wheel"', **{"nixpkgs-inputs": "true"})
     )
     made = lock(pin("demo", "1.0"), pin("other", "1.0"), pin("wheely", "1.0", "wheel"), pin("demo2", "1.0"))
     fixes = read_fixes(table.read_text(), "table.toml")
