@@ -132,3 +132,16 @@ def test_overrides_post_see_what_modifications_made(library: Library) -> None:
         "overridesPost = [ (final: prev: { built = prev.built.overrideAttrs (old: { A = old.A + ''-after''; }); }) ];"
     )
     assert attributes(library, f'_.built.A = "first"; {layers}', "A") == {"A": "first-after"}
+
+
+def test_an_sdist_takes_over_what_overrides_pre_make_of_its_namesake(library: Library) -> None:
+    env = library.build(
+        """mach.mkPython {
+          inherit lock;
+          overridesPre = [ (final: prev: { built = prev.buildPythonPackage {
+            pname = "built"; version = "0"; format = "other"; COLOUR = "red";
+          }; }) ];
+          _.built.postPatch.add = ''echo "COLOUR = '$COLOUR'" >>built/__init__.py'';
+        }"""
+    )
+    assert library.run(env / "bin/python", "-c", "import built; print(built.COLOUR)") == "red"

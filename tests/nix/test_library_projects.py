@@ -251,6 +251,11 @@ def test_sources_that_are_in_the_lock_may_be_named(library: Library) -> None:
     for named, plain in ways.items():
         one, other = library.ask(f"[ (mach.mkPython {{ {named}; }}).drvPath (mach.mkPython {{ {plain}; }}).drvPath ]")
         assert one == other
+        library.write(lock_of(library.store, NEEDED), "without.lock")
+        elsewhere = named.replace(plain, "lock = ./without.lock")
+        assert "which is not in the lock: add it to the request, mach lock " in library.refusal(
+            f"(mach.mkPython {{ {elsewhere}; }}).drvPath"
+        )
 
 
 def test_projects_of_two_locks_must_agree(library: Library) -> None:

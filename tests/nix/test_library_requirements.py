@@ -105,6 +105,8 @@ def test_providers_are_texts_lists_and_defaults(library: Library) -> None:
         {name: f"({HERE}.mkPython {{ {call} }}).packages.part.version" for name, call in calls.items()}
     )
     assert told == {"text": "3.0", "list": "3.0", "defaults": "3.0", "both": "2.0"}
+    env = library.build(f"{HERE}.mkPython {{ {calls['list']} }}")
+    assert library.run(env / "bin/python", "-c", "import app; print(app.part.X)") == "3"
 
 
 def test_a_chain_is_resolved_on_the_catalog(library: Library) -> None:
