@@ -106,6 +106,36 @@ def choose(
     return {path: owners for path, owners in chosen.items() if path not in dropped}
 
 
+def fits(path: str, owner: str, chosen: Files) -> bool:
+    """Tell whether a file of byte code is of the source that was taken.
+
+    Byte code is never checked against its source, so both must come from the same project.
+    """
+    folder, name = os.path.split(path)
+    taken = chosen.get(os.path.join(os.path.dirname(folder), name.rsplit(".", 2)[0] + ".py"))
+    return taken is not None and taken[0][0] == owner
+
+
+def find_whole(bytecode: Files, chosen: Files) -> dict[str, str]:
+    """Return the folders of byte code that one project has and all of which fits: path -> folder in the store.
+
+    One link in place of many, half of all that an environment has. No library lies in them, so none
+    looks for another one from there.
+    """
+    folders: dict[str, set[str]] = defaultdict(set)
+    broken = set()
+    for path, owners in bytecode.items():
+        folder = os.path.dirname(path)
+        folders[folder].update(os.path.dirname(source) for _, source in owners)
+        if len(folders[folder]) > 1 or not fits(path, owners[0][0], chosen):
+            broken.add(folder)
+    for path in chosen:
+        if "__pycache__" in path:  # what is no byte code: beside it, or in its place
+            parts = path.split("/")
+            broken.update("/".join(parts[: n + 1]) for n, part in enumerate(parts) if part == "__pycache__")
+    return {folder: source for folder, (source, *_) in sorted(folders.items()) if folder not in broken}
+
+
 def describe(clashes: list[tuple[str, ...]], labels: dict[str, str]) -> str:
     """Return the message for paths that several projects have with different content."""
     lines = ["projects have files with the same path and different content:"]
@@ -178,12 +208,14 @@ def compose(info: dict[str, Any], out: str) -> None:
     interpreter = info["interpreter"] if is_module else f"{out}/bin/{executable}"
     for path, ((_, source), *_) in chosen.items():
         place(source, out, path, interpreter, copy=info["copy"])
+    whole = {} if info["copy"] else find_whole(bytecode, chosen)
+    for path, source in whole.items():
+        place(source, out, path, interpreter, copy=False)
     for path, owners in sorted(bytecode.items()):
-        folder, name = os.path.split(path)
-        taken = chosen.get(os.path.join(os.path.dirname(folder), name.rsplit(".", 2)[0] + ".py"))
+        if os.path.dirname(path) in whole:
+            continue
         for owner, source in owners:
-            # byte code is never checked against its source, so it must come from the same project
-            if taken and taken[0][0] == owner:
+            if fits(path, owner, chosen):
                 place(source, out, path, interpreter, copy=info["copy"])
     if is_module:
         return

@@ -12,8 +12,8 @@ let
   ));
 in
 rec {
-  # -I leaves out PYTHON* variables, user site and current folder.
-  run = script: "${builder.interpreter} -I -B -X utf8 ${script}";
+  # -I leaves out PYTHON* variables, user site and current folder; -S site-packages, of which no script needs anything.
+  run = script: "${builder.interpreter} -I -S -B -X utf8 ${script}";
 
   # For every builder of ours, before anything else.
   prepare = ''
@@ -45,7 +45,7 @@ rec {
         runHook postInstall
       '';
       # A hash seed needs the environment, which -I ignores; the script leaves out its own folder.
-      bytecodePhase = "${builder.interpreter} -s -B -X utf8 ${scripts."compile_bytecode.py"} \"$out/${python.sitePackages}\"";
+      bytecodePhase = "${builder.interpreter} -s -S -B -X utf8 ${scripts."compile_bytecode.py"} \"$out/${python.sitePackages}\"";
 
       passthru = {
         pname = pin.name;

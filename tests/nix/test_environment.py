@@ -204,3 +204,16 @@ def test_sources_are_all_files_that_are_fetched(nix_store: NixStore, expression:
     assert isinstance(names, list)
     found = {Path(name).name[33:].split("-")[0] for name in names}
     assert found == {"installer", "pyproject_hooks", "tool", "needed"}
+
+
+def test_a_folder_of_byte_code_is_one_link_where_one_project_has_all_of_it(nix_store: NixStore, tmp_path: Path) -> None:
+    left = make_wheel("left", "1.0", files={"shared/left.py": "X = 1\n", "left/__init__.py": "", "left/one.py": ""})
+    right = make_wheel("right", "1.0", files={"shared/right.py": "X = 2\n"})
+    env = nix_store.build(write_expression(tmp_path, lock_of(nix_store, left, right)), "env")
+    site = env / "lib/python3.11/site-packages"
+    assert (site / "left/__pycache__").is_symlink()
+    assert not (site / "shared/__pycache__").is_symlink()
+    command = "import shared.left, shared.right, left.one"
+    said = nix_store.call(env / "bin/python", "-v", "-c", command).stderr
+    for name in ("shared/__pycache__/left", "shared/__pycache__/right", "left/__pycache__/one"):
+        assert f"code object from '{site}/{name}.cpython-311.pyc'" in said, "byte code is what is run"

@@ -239,3 +239,33 @@ def test_a_script_reports_in_one_line(tmp_path: Path) -> None:
     assert done.stderr.startswith("mach: cannot unpack 'x\\x1b[2J.tar.gz': ")
     assert len(done.stderr.splitlines()) == 1
     shutil.rmtree(tmp_path / "out.tree.unpacked")
+
+
+def test_what_lies_beside_byte_code_is_in_the_environment_as_well(tmp_path: Path) -> None:
+    """No wheel can bring it, but an override can."""
+    texts = {
+        "one": ["m/a.py", "m/__pycache__/a.cpython-311.pyc"],
+        "odd": [
+            *("o/a.py", "o/__pycache__/a.cpython-311.pyc", "o/__pycache__/deep/x.txt"),
+            *("p/a.py", "p/__pycache__/a.cpython-311.pyc", "p/__pycache__/b/__pycache__/c/d.py"),
+            *("q/a.py", "q/__pycache__/a.cpython-311.pyc", "q/__pycache__/gone.cpython-311.pyc"),
+        ],
+    }
+    for project, paths in texts.items():
+        for path in paths:
+            (tmp_path / project / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / project / path).write_text(path)
+    info = {
+        "projects": [{"name": name, "version": "1", "path": str(tmp_path / name)} for name in texts],
+        "collisions": {},
+        **{"sitePackages": "lib", "executable": "python3.11", "interpreter": "/bin/python3.11"},
+        **{"pythonVersion": "3.11.2", "copy": False},
+    }
+    out = tmp_path / "out"
+    compose_environment.compose(info, str(out))
+    assert (out / "m/__pycache__").is_symlink()
+    for path in (path for paths in texts.values() for path in paths if "gone" not in path):
+        assert (out / path).read_text() == path
+    for folder in "opq":
+        assert not (out / folder / "__pycache__").is_symlink()
+    assert not (out / "q/__pycache__/gone.cpython-311.pyc").exists(), "byte code without a source"
