@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from crawler.settings import IndexSettings
 from db.catalog import CatalogHandle, Reader
 from resolver.catalog import ID, METADATA
-from resolver.errors import DataError, MachError
+from resolver.errors import DataError, InputError, MachError
 from resolver.lock import Lock, Nixpkgs
 from resolver.lock_request import request_from_json
 from resolver.locking import Locking, make_lock
@@ -27,7 +27,7 @@ from .notices import Notices
 if TYPE_CHECKING:
     from resolver.building import Builder
 
-__all__ = ["Crawled", "crawl_changes", "crawl_projects", "crawl_wanted", "export_lock_facts"]
+__all__ = ["Crawled", "crawl_changes", "crawl_projects", "crawl_wanted", "export_lock_facts", "pull"]
 
 #: Pages that are held in memory before they are published as one generation.
 _BATCH = 100
@@ -107,6 +107,78 @@ def crawl_projects(
                     break
             absent += len(batch)
     return Crawled(pages=pages, absent=absent, metadata=metadata, generation=handle.generation(), errors=tuple(errors))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """What pulling a snapshot brought."""
+
+    snapshot: str
+    """Its id."""
+    is_state: bool
+    """The catalog has the snapshot as a state of its own, which can be named; else it holds other facts as well."""
+    learned: int
+    """Projects that the catalog learned something of; 0 where it had the snapshot already."""
+
+
+def pull(
+    handle: CatalogHandle,
+    settings: IndexSettings,
+    notices: Notices,
+    *,
+    snapshot: str,
+    name: str | None = None,
+    replace_listings: bool = False,
+    token: str | None = None,
+) -> Pulled:
+    """Fetch a snapshot from a service of mach and add its facts to the catalog, all or none.
+
+    :param settings: with the service's URL as the only index.
+    :param snapshot: id, prefix or name that the service knows, or ``newest``.
+    :param name: to give to the snapshot here.
+    :param replace_listings: as :func:`db.transfer.import_file` takes it.
+    :param token: what the service wants to be shown.
+    :raises InputError: ``unknown-snapshot``, and what :func:`db.transfer.import_file` raises.
+    :raises Unavailable: ``service-unusable``; where the service or the catalog cannot be used.
+    """
+    import tempfile
+
+    from crawler.client import Client
+    from crawler.pulling import pull_snapshot
+    from db.snapshot import pin, snapshots
+    from db.transfer import import_file
+
+    had: list[str] = []
+
+    def is_known(identity: str) -> bool:
+        had.append(identity)
+        return any(state.id == identity for state in snapshots(handle))
+
+    learned = 0
+    with tempfile.TemporaryDirectory(prefix="mach-pull-") as folder, Client(settings) as client:
+        file = Path(folder) / "facts.mach"
+        identity = pull_snapshot(
+            client,
+            settings.indexes[0],
+            snapshot,
+            file,
+            known=is_known,
+            token=token,
+            progress=lambda done, total: notices.progress(done, total, "bytes"),
+        )
+        if identity is not None:
+            done = import_file(handle, file, replace_listings=replace_listings)
+            learned = done.learned
+            if done.snapshot != identity:
+                raise InputError(
+                    "invalid-fact-file",
+                    f"the service said that it sends snapshot {identity}, and it sent {done.snapshot}",
+                    hint="ask the service's operator; what was sent is in the catalog all the same",
+                )
+    is_state = identity is None or any(state.id == identity for state in snapshots(handle))
+    if name is not None and is_state:
+        pin(handle, name, had[0], replace=True)
+    return Pulled(snapshot=had[0], is_state=is_state, learned=learned)
 
 
 def crawl_wanted(

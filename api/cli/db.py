@@ -156,3 +156,49 @@ def import_(file: Path, replace: bool, db: str | None, as_json: bool) -> None:
         console.result(asdict(done))
     else:
         console.note(f"{done.projects} projects read, {done.learned} of them new or changed")
+
+
+@db.command(epilog="Example: mach db pull https://mach.example/ --snapshot 1f0c… --db ci.sqlite3")
+@click.argument("service", metavar="URL")
+@click.option(
+    "--snapshot", default="newest", metavar="ID", help="Id, prefix or name at the service.  [default: its newest]"
+)
+@click.option("--name", metavar="NAME", help="Name the snapshot here.")
+@click.option(
+    "--replace", is_flag=True, help="Where the catalog knows another listing of a project, take the snapshot's."
+)
+@catalog_options(fetching=False)
+@output_options(json=True)
+def pull(service: str, snapshot: str, name: str | None, replace: bool, db: str | None, as_json: bool) -> None:
+    """Fetch a snapshot from a service of mach (`mach serve`) into the catalog.
+
+    A catalog of its own (--db FILE) then has exactly this state, and --snapshot ID resolves on it anywhere, offline.
+    A token that the service wants to be shown is read from MACH_TOKEN.
+    """
+    import os
+
+    from api.catalog_service import pull as pull_snapshot
+    from crawler.settings import read_index_settings
+    from db.catalog import open_catalog
+
+    console = Console.current()
+    settings = read_index_settings(index_url=service, extra_index_urls=[], environ={"PIP_CONFIG_FILE": os.devnull})
+    with open_catalog(db) as handle:
+        done = pull_snapshot(
+            handle,
+            settings,
+            console.notices(),
+            snapshot=snapshot,
+            name=name,
+            replace_listings=replace,
+            token=os.environ.get("MACH_TOKEN"),
+        )
+    if as_json:
+        console.result(asdict(done))
+        return
+    console.note(f"{done.learned} projects are new or changed" if done.learned else "the catalog had it already")
+    if not done.is_state:
+        console.warn(
+            "the catalog held other facts as well: --db FILE keeps a snapshot by itself, to be named by its id"
+        )
+    click.echo(done.snapshot)

@@ -18,7 +18,7 @@ from api.serving.lifeline import end_with_parent
 from resolver import __version__
 from resolver.errors import MachError
 
-from . import catalog, health, resolving
+from . import catalog, exporting, health, resolving
 from .description import describe
 from .problems import problem, problem_of
 from .settings import SETTINGS_VARIABLE, ServiceSettings
@@ -50,7 +50,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
             yield
 
     app = FastAPI(title="mach", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
-    for part in (resolving, catalog, health):
+    for part in (resolving, catalog, exporting, health):
         app.include_router(part.router)
     _handle_errors(app)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way to extend it

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fastapi import Request as HttpRequest
 
 from api.serving.answers import Answers
+from api.serving.exports import Exports
 from api.serving.limits import Limits, WorkerSettings
 from api.serving.memory import Memory
 from api.serving.pool import Pool
@@ -27,17 +28,24 @@ class State:
     :ivar indexes: the operator's indexes.
     :ivar catalog: for reading and for writing.
     :ivar answers: answers questions.
+    :ivar exports: files of snapshots.
     """
 
-    __slots__ = ("answers", "catalog", "indexes", "settings")
+    __slots__ = ("answers", "catalog", "exports", "indexes", "settings")
 
     def __init__(
-        self, settings: ServiceSettings, indexes: IndexSettings, catalog: CatalogHandle, answers: Answers
+        self,
+        settings: ServiceSettings,
+        indexes: IndexSettings,
+        catalog: CatalogHandle,
+        answers: Answers,
+        exports: Exports,
     ) -> None:
         self.settings = settings
         self.indexes = indexes
         self.catalog = catalog
         self.answers = answers
+        self.exports = exports
 
 
 @contextlib.contextmanager
@@ -66,7 +74,8 @@ def open_state(settings: ServiceSettings) -> Iterator[State]:
             key=publisher.key,
         )
         pool = stack.enter_context(Pool(settings.workers, worker))
-        yield State(settings, indexes, catalog, Answers(pool, memory))
+        exports = stack.enter_context(Exports(catalog))
+        yield State(settings, indexes, catalog, Answers(pool, memory), exports)
 
 
 def state_of(request: HttpRequest) -> State:
