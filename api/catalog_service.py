@@ -27,7 +27,7 @@ from .notices import Notices
 if TYPE_CHECKING:
     from resolver.building import Builder
 
-__all__ = ["Crawled", "crawl_changes", "crawl_projects", "crawl_wanted", "export_lock_facts", "pull"]
+__all__ = ["Crawled", "crawl_changes", "crawl_projects", "export_lock_facts", "pull", "sum_of"]
 
 #: Pages that are held in memory before they are published as one generation.
 _BATCH = 100
@@ -42,6 +42,17 @@ class Crawled:
     metadata: int
     generation: int
     errors: tuple[MachError, ...]
+
+
+def sum_of(crawls: Sequence[Crawled]) -> Crawled:
+    """Return what several crawls, one after the other, brought together."""
+    return Crawled(
+        pages=sum(one.pages for one in crawls),
+        absent=sum(one.absent for one in crawls),
+        metadata=sum(one.metadata for one in crawls),
+        generation=crawls[-1].generation,
+        errors=tuple(error for one in crawls for error in one.errors),
+    )
 
 
 def crawl_projects(
@@ -179,42 +190,6 @@ def pull(
     if name is not None and is_state:
         pin(handle, name, had[0], replace=True)
     return Pulled(snapshot=had[0], is_state=is_state, learned=learned)
-
-
-def crawl_wanted(
-    handle: CatalogHandle,
-    settings: IndexSettings,
-    notices: Notices,
-    *,
-    newest: int | None,
-    sdists: bool,
-    connections: int = 4,
-    per_second: float = 5.0,
-) -> Crawled:
-    """Fetch the projects that a service was asked for and could not fetch; they wait no longer then.
-
-    Those whose fetching failed go on waiting.
-    """
-    from db.wanted import done as fetched
-    from db.wanted import wanted
-
-    waiting = {index: wanted(handle, index) for index in settings.indexes}
-    projects = list(dict.fromkeys(project for names in waiting.values() for project in names))
-    notices.note(f"{len(projects)} projects are wanted")
-    crawled = crawl_projects(
-        handle,
-        settings,
-        projects,
-        notices,
-        newest=newest,
-        sdists=sdists,
-        connections=connections,
-        per_second=per_second,
-    )
-    failed = {error.details.get("project") for error in crawled.errors}
-    for index, names in waiting.items():
-        fetched(handle, index, [name for name in names if name not in failed])
-    return crawled
 
 
 def crawl_changes(

@@ -284,11 +284,12 @@ resolution_run = Table(
 )
 Index(None, resolution_run.c.resolution_id)
 
-#: Projects that a service was asked for and that the crawler shall fetch (:mod:`db.wanted`).
+#: What a service was asked for and the crawler shall fetch (:mod:`db.wanted`): pages, and metadata of single files.
 wanted = Table(
     "wanted",
     metadata_tables,
     Column("index_url", BYTEWISE, primary_key=True),
     Column("project", BYTEWISE, primary_key=True),
+    Column("filename", BYTEWISE, primary_key=True),
     Column("asked_at", BigInteger, nullable=False),
 )

@@ -1,9 +1,10 @@
-"""Projects that a service was asked for and could not fetch: a queue for the crawler."""
+"""What a service was asked for and could not fetch: a queue for the crawler."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -12,53 +13,68 @@ from resolver.names import NormalizedName
 
 from . import schema
 from .engine import begin
-from .listings import batches
 
 if TYPE_CHECKING:
     from .catalog import CatalogHandle
 
-__all__ = ["MOST_WANTED", "done", "want", "wanted"]
+__all__ = ["MOST_WANTED", "Wanted", "forget", "want", "wanted"]
 
-#: Projects that wait at once; strangers' wishes beyond are dropped.
+#: Wishes that wait at once; strangers' wishes beyond are dropped.
 MOST_WANTED = 10_000
 
 
-def want(catalog: CatalogHandle, projects: Iterable[tuple[str, NormalizedName]], *, most: int = MOST_WANTED) -> int:
-    """Queue *projects*, each an (index, project), and return how many of them wait now that did not before.
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Wanted:
+    """One fact that somebody wants the catalog to have."""
 
-    :param most: projects that may wait at once.
+    index: str
+    project: NormalizedName
+    filename: str = ""
+    """The file whose metadata is wanted; empty for the project's page."""
+
+
+def want(catalog: CatalogHandle, wishes: Iterable[Wanted], *, most: int = MOST_WANTED) -> int:
+    """Queue *wishes*, and return how many of them wait now that did not before.
+
+    :param most: wishes that may wait at once.
     :raises Unavailable: where the catalog cannot be written.
     """
     table = schema.wanted
-    asked = sorted(set(projects))
     now = int(time.time())
     with begin(catalog.engine, catalog.location) as connection:
         room = most - (connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
         new = []
-        for index, project in asked:
-            mine = table.c.index_url == index, table.c.project == project
-            if connection.execute(sa.select(table.c.project).where(*mine)).first() is None:
-                new.append({"index_url": index, "project": project, "asked_at": now})
+        for wish in sorted(set(wishes)):
+            if connection.execute(sa.select(table.c.project).where(*_is(wish))).first() is None:
+                new.append(
+                    {"index_url": wish.index, "project": wish.project, "filename": wish.filename, "asked_at": now}
+                )
         new = new[: max(room, 0)]
         if new:
             connection.execute(table.insert(), new)
     return len(new)
 
 
-def wanted(catalog: CatalogHandle, index: str) -> list[NormalizedName]:
-    """Return the projects that wait to be fetched from *index*, the longest waiting first."""
+def wanted(catalog: CatalogHandle, index: str) -> list[Wanted]:
+    """Return what is wanted of *index*, the longest waiting first."""
     rows = catalog.connection.rows(
-        "SELECT project FROM wanted WHERE index_url = ? ORDER BY asked_at, project", (index,)
+        "SELECT project, filename FROM wanted WHERE index_url = ? ORDER BY asked_at, project, filename", (index,)
     )
-    return [NormalizedName(row[0]) for row in rows]
+    return [Wanted(index=index, project=NormalizedName(project), filename=filename) for project, filename in rows]
 
 
-def done(catalog: CatalogHandle, index: str, projects: Iterable[NormalizedName]) -> None:
-    """Take *projects* of *index* out of the queue.
+def forget(catalog: CatalogHandle, wishes: Iterable[Wanted]) -> None:
+    """Take *wishes* out of the queue.
 
     :raises Unavailable: where the catalog cannot be written.
     """
-    table = schema.wanted
     with begin(catalog.engine, catalog.location) as connection:
-        for names in batches(projects):
-            connection.execute(table.delete().where(table.c.index_url == index, table.c.project.in_(names)))
+        for wish in wishes:
+            connection.execute(schema.wanted.delete().where(*_is(wish)))
+
+
+def _is(wish: Wanted) -> Iterator[sa.ColumnElement[bool]]:
+    table = schema.wanted
+    yield table.c.index_url == wish.index
+    yield table.c.project == wish.project
+    yield table.c.filename == wish.filename

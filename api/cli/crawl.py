@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
 from .console import Console
 from .options import catalog_options, keyring_option, output_options
+
+if TYPE_CHECKING:
+    from api.catalog_service import Crawled
 
 
 @click.command(epilog="Example: mach crawl numpy pandas --newest 5")
@@ -16,6 +21,12 @@ from .options import catalog_options, keyring_option, output_options
 @click.option("--changed", is_flag=True, help="What changed of all projects that the catalog knows, by serials.")
 @click.option(
     "--wanted", is_flag=True, help="What a service was asked for and could not fetch (`mach serve --fill queue`)."
+)
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    metavar="SECONDS",
+    help="Again and again, with a pause; what fails is tried again. Ends when it is told to (SIGTERM, Ctrl-C).",
 )
 @click.option("--newest", type=click.IntRange(min=1), metavar="N", help="Only the N newest versions' metadata.")
 @click.option("--sdists", is_flag=True, help="The metadata of sdists as well; each takes a whole download.")
@@ -35,6 +46,7 @@ def crawl(
     files: tuple[str, ...],
     changed: bool,
     wanted: bool,
+    every: int | None,
     newest: int | None,
     sdists: bool,
     connections: int,
@@ -49,7 +61,8 @@ def crawl(
 
     A crawl that is interrupted keeps what it has published; the next one goes on from there.
     """
-    from api.catalog_service import crawl_changes, crawl_projects, crawl_wanted
+    from api.catalog_service import crawl_changes, crawl_projects, sum_of
+    from api.wanted_service import crawl_wanted
     from crawler.settings import read_index_settings
     from db.catalog import open_catalog
     from resolver.errors import InputError
@@ -64,32 +77,35 @@ def crawl(
         raise InputError("invalid-name", str(error), hint="name projects, not requirements") from error
     for file in files:
         projects += [r.project for r in parse_requirements_file(file, make_reader()).requirements]
-    if bool(projects) + changed + wanted != 1:
+    if not (projects or changed or wanted):
         raise click.UsageError("name projects, or a file with -r, or give --changed or --wanted")
     settings = read_index_settings(
         index_url=index_url, extra_index_urls=extra_index_urls or None, keyring_provider=keyring_provider
     )
     console = Console.current()
+    ways: list[Callable[..., Crawled]] = [partial(crawl_projects, projects=projects)] if projects else []
+    ways += [way for way, asked in ((crawl_wanted, wanted), (crawl_changes, changed)) if asked]
     with open_catalog(db) as handle:
-        named = partial(crawl_projects, projects=projects)
-        crawl_now = crawl_changes if changed else crawl_wanted if wanted else named
-        done = crawl_now(
-            handle,
-            settings,
-            notices=console.notices(),
-            newest=newest,
-            sdists=sdists,
-            connections=connections,
-            per_second=rate,
-        )
-    for failed in done.errors[:10]:
-        console.warn(f"{failed.message} ({failed.code})")
-    if len(done.errors) > 10:
-        console.warn(f"and {len(done.errors) - 10} more fetches failed")
-    console.note(
-        f"{done.pages} pages, {done.absent} absent projects, {done.metadata} files' metadata; "
-        f"the catalog is at generation {done.generation}"
-    )
+
+        def crawl_once() -> list[Crawled]:
+            return [
+                way(
+                    handle,
+                    settings,
+                    notices=console.notices(),
+                    newest=newest,
+                    sdists=sdists,
+                    connections=connections,
+                    per_second=rate,
+                )
+                for way in ways
+            ]
+
+        if every is not None:
+            _repeat(console, crawl_once, every)
+            return
+        done = sum_of(crawl_once())
+    _tell(console, done)
     if as_json:
         console.result(
             {
@@ -103,3 +119,42 @@ def crawl(
         console.json = False  # the document has the errors already
     if done.errors:
         raise done.errors[0]
+
+
+def _tell(console: Console, done: Crawled) -> None:
+    for failed in done.errors[:10]:
+        console.warn(f"{failed.message} ({failed.code})")
+    if len(done.errors) > 10:
+        console.warn(f"and {len(done.errors) - 10} more fetches failed")
+    console.note(
+        f"{done.pages} pages, {done.absent} absent projects, {done.metadata} files' metadata; "
+        f"the catalog is at generation {done.generation}"
+    )
+
+
+def _repeat(console: Console, crawl_once: Callable[[], list[Crawled]], every: int) -> None:
+    """Crawl until the process is told to end; what fails is told and tried again after the pause."""
+    import signal
+    import threading
+
+    from resolver.errors import MachError
+
+    ending = threading.Event()
+
+    def end(*_: object) -> None:
+        ending.set()
+        # a batch that is being fetched is given up: what was published stays
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        while not ending.is_set():
+            try:
+                for done in crawl_once():
+                    if done.pages or done.absent or done.metadata or done.errors:
+                        _tell(console, done)
+            except MachError as error:
+                console.error(error)
+            ending.wait(every)
+    except KeyboardInterrupt:
+        console.note("told to end: nothing that was stored is lost")

@@ -14,7 +14,7 @@ from api.serving.answers import Answered
 from api.serving.forms import FORMS
 from api.serving.question import Question
 from api.serving.resolution import Resolution
-from db.wanted import want
+from db.wanted import Wanted, want
 from resolver.errors import DataError, InputError, MachError
 
 from .asked import make_question
@@ -94,12 +94,15 @@ def _queue(state: State, error: DataError) -> DataError:
     """Queue what the catalog lacks, and return *error* with the news."""
     pages: Any = error.details.get("pages", [])
     metadata: Any = error.details.get("metadata", [])
-    missing = {(need["index"], need["project"]) for need in (*pages, *metadata)}
-    projects = [place for place in missing if place[0] in state.indexes.indexes]
+    wishes = [
+        Wanted(index=need["index"], project=need["project"], filename=need.get("filename", ""))
+        for need in (*pages, *metadata)
+        if need["index"] in state.indexes.indexes
+    ]
     try:
-        want(state.catalog, projects)
+        want(state.catalog, wishes)
     except MachError as failed:
-        _LOG.warning("%s wanted projects are not queued: %s", len(projects), failed.message)
+        _LOG.warning("%s wanted facts are not queued: %s", len(wishes), failed.message)
         return error
     return DataError(
         error.code,

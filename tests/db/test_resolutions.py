@@ -10,7 +10,7 @@ from db.catalog import CatalogHandle
 from db.resolutions import Run, load, recall, remember
 from db.snapshot import snapshot_id
 from db.verification import verify
-from db.wanted import done, want, wanted
+from db.wanted import Wanted, forget, want, wanted
 from db.writer import publish
 from resolver.errors import DataError
 from resolver.names import normalize_project
@@ -106,10 +106,14 @@ def test_a_damaged_memory_is_told(catalog: CatalogHandle):
         assert caught.value.code == "catalog-corrupt"
 
 
-def test_wanted_projects_wait_in_order_until_they_are_there(catalog: CatalogHandle):
-    assert want(catalog, [(INDEX, BETA), (INDEX, ALPHA), (INDEX, BETA)]) == 2
-    assert want(catalog, [(INDEX, ALPHA)]) == 0
-    assert want(catalog, [("https://other.example/", ALPHA), (INDEX, normalize_project("gamma"))], most=3) == 1
-    assert wanted(catalog, INDEX) in ([ALPHA, BETA, "gamma"], [ALPHA, BETA])
-    done(catalog, INDEX, [ALPHA])
-    assert ALPHA not in wanted(catalog, INDEX)
+def test_wishes_wait_in_order_until_they_are_forgotten(catalog: CatalogHandle):
+    alpha, beta = Wanted(index=INDEX, project=ALPHA), Wanted(index=INDEX, project=BETA)
+    file = Wanted(index=INDEX, project=ALPHA, filename="alpha-1.0-py3-none-any.whl")
+    elsewhere = Wanted(index="https://other.example/", project=ALPHA)
+    assert want(catalog, [beta, file, alpha, beta]) == 3
+    assert want(catalog, [alpha]) == 0
+    assert wanted(catalog, INDEX) == [alpha, file, beta]
+    assert want(catalog, [elsewhere, Wanted(index=INDEX, project=normalize_project("gamma"))], most=4) == 1
+    assert [*wanted(catalog, INDEX), *wanted(catalog, elsewhere.index)].count(elsewhere) <= 1
+    forget(catalog, [alpha, beta])
+    assert wanted(catalog, INDEX)[:1] == [file]

@@ -39,7 +39,8 @@ def upgrade() -> None:
         "wanted",
         sa.Column("index_url", BYTEWISE, nullable=False),
         sa.Column("project", BYTEWISE, nullable=False),
+        sa.Column("filename", BYTEWISE, nullable=False),
         sa.Column("asked_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("index_url", "project", name=op.f("pk_wanted")),
+        sa.PrimaryKeyConstraint("index_url", "project", "filename", name=op.f("pk_wanted")),
     )
     op.execute("UPDATE meta SET value = '5' WHERE key = 'schema_version'")

@@ -1,0 +1,131 @@
+"""Fetching what a service was asked for and could not fetch, with what that will lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from crawler.settings import IndexSettings
+from db.catalog import CatalogHandle
+from resolver.catalog import METADATA, RANK
+from resolver.errors import MachError
+from resolver.names import NormalizedName, normalize_project
+
+from .catalog_service import Crawled, crawl_projects, sum_of
+from .notices import Notices
+
+__all__ = ["crawl_wanted"]
+
+#: Newest versions whose metadata is fetched with a page that is wanted.
+_NEWEST = 10
+#: Projects that one crawl fetches, those that the wanted ones lead to among them.
+_MOST_PROJECTS = 1_000
+
+
+def crawl_wanted(
+    handle: CatalogHandle,
+    settings: IndexSettings,
+    notices: Notices,
+    *,
+    newest: int | None,
+    sdists: bool,
+    connections: int = 4,
+    per_second: float = 5.0,
+) -> Crawled:
+    """Fetch what is wanted, and the projects that its newest releases depend on; it waits no longer then.
+
+    Who asked would otherwise have to come again for each level of the graph. What failed goes on waiting.
+
+    :param newest: how many of each project's newest versions; None for 10.
+    """
+    from db.wanted import forget, wanted
+
+    wishes = [wish for index in settings.indexes for wish in wanted(handle, index)]
+    notices.note(f"{len(wishes)} facts are wanted")
+    total = _fetch_files(handle, settings, notices, connections, per_second)
+    todo = list(dict.fromkeys(wish.project for wish in wishes if not wish.filename))
+    seen: set[NormalizedName] = set()
+    while todo and len(seen) < _MOST_PROJECTS:
+        batch = todo[: _MOST_PROJECTS - len(seen)]
+        seen.update(batch)
+        done = crawl_projects(
+            handle,
+            settings,
+            batch,
+            notices,
+            newest=newest or _NEWEST,
+            sdists=sdists,
+            connections=connections,
+            per_second=per_second,
+        )
+        total = sum_of([total, done])
+        todo = [project for project in _leads_to(handle, settings.indexes, batch) if project not in seen]
+    failed = {error.details.get("project") for error in total.errors}
+    forget(handle, [wish for wish in wishes if wish.project not in failed])
+    return total
+
+
+def _fetch_files(
+    handle: CatalogHandle, settings: IndexSettings, notices: Notices, connections: int, per_second: float
+) -> Crawled:
+    """Fetch the metadata of single files that are wanted."""
+    from crawler.client import Client, Manners
+    from crawler.fill import MetadataRequest, fill
+    from db.wanted import wanted
+    from db.writer import publish
+
+    requests = []
+    reader = handle.reader()
+    for index in settings.indexes:
+        by_project: dict[NormalizedName, set[str]] = {}
+        for wish in wanted(handle, index):
+            if wish.filename:
+                by_project.setdefault(wish.project, set()).add(wish.filename)
+        for project, names in by_project.items():
+            for file in reader.listing(index, project) or ():
+                if file.filename in names:
+                    whole = file.sha256 is None
+                    requests.append(MetadataRequest(index=index, project=project, file=file, whole=whole))
+    errors: Iterable[MachError] = ()
+    count = 0
+    if requests:
+        with Client(settings, Manners.polite(connections=connections, per_second=per_second)) as client:
+            result = fill(
+                requests,
+                client=client,
+                progress=lambda done, total, fact: notices.progress(done, total, "" if fact is None else fact.project),
+            )
+        publish(handle, result.facts)
+        errors, count = result.errors.values(), len(result.facts)
+    return Crawled(pages=0, absent=0, metadata=count, generation=handle.generation(), errors=tuple(errors))
+
+
+def _leads_to(
+    handle: CatalogHandle, indexes: Sequence[str], projects: Iterable[NormalizedName]
+) -> list[NormalizedName]:
+    """Return the projects that the newest release of each of *projects* requires and that the catalog does not know."""
+    reader = handle.reader()
+    found: dict[NormalizedName, None] = {}
+    for index in indexes:
+        for page in reader.pages(index, projects).values():
+            known = [row for row in page.files if row[METADATA] >= 0]
+            newest = max((row[RANK] for row in known), default=-1)
+            for position in {row[METADATA] for row in known if row[RANK] == newest}:
+                found.update(dict.fromkeys(_names(page.depsets[position][1])))
+    names = list(found)
+    missing = set(names)
+    for index in indexes:
+        missing -= reader.pages(index, names).keys()
+    return [name for name in names if name in missing]
+
+
+def _names(lines: Iterable[str]) -> Iterable[NormalizedName]:
+    """Yield the projects that requirement lines name, but for those of extras."""
+    for line in lines:
+        try:
+            requirement = Requirement(line)
+            if requirement.marker is None or "extra" not in str(requirement.marker):
+                yield normalize_project(requirement.name)
+        except (InvalidRequirement, ValueError):
+            continue
