@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Annotated, Any, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -13,7 +13,7 @@ from resolver.errors import InputError
 from resolver.lock import Nixpkgs
 from resolver.nixpkgs_pin import make_nixpkgs
 
-__all__ = ["DiffBody", "ResolveBody", "read_body", "read_document"]
+__all__ = ["DiffBody", "ResolveBody", "make_body", "read_body", "read_document", "read_parts"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -169,6 +169,14 @@ def read_document(model: type[_Model], data: bytes, content_type: str) -> _Model
         raise InputError("invalid-body", "the body is not JSON", context=[str(error)[:200]]) from error
 
 
+def make_body(members: Mapping[str, Any]) -> ResolveBody:
+    """Return what *members* ask for.
+
+    :raises InputError: ``invalid-body``.
+    """
+    return _validate(ResolveBody, dict(members))
+
+
 def _validate(model: type[_Model], value: object) -> _Model:
     try:
         return model.model_validate(value)
@@ -189,7 +197,28 @@ async def _read_form(data: bytes, content_type: str) -> dict[str, Any]:
     :raises UnicodeDecodeError: where a part is not UTF-8.
     :raises InputError: ``invalid-body``.
     """
-    from starlette.datastructures import Headers, UploadFile
+    given: dict[str, list[str]] = {}
+    files: dict[str, str] = {}
+    for name, text, filename in await read_parts(data, content_type):
+        if name == "files" and filename:
+            files[filename] = text
+        else:
+            given.setdefault(name, []).append(text)
+    members: dict[str, Any] = {"files": files} if files else {}
+    for name, texts in given.items():
+        field = ResolveBody.model_fields.get(name)
+        several = field is not None and get_origin(field.annotation) is list
+        members[name] = texts if several or len(texts) > 1 else texts[0]
+    return members
+
+
+async def read_parts(data: bytes, content_type: str) -> list[tuple[str, str, str]]:
+    """Return (name, text, file name or "") of each part of a form (multipart/form-data).
+
+    :raises UnicodeDecodeError: where a part is not UTF-8.
+    :raises InputError: ``invalid-body``.
+    """
+    from starlette.datastructures import Headers
     from starlette.formparsers import MultiPartException, MultiPartParser
 
     async def stream() -> AsyncGenerator[bytes, None]:
@@ -203,20 +232,10 @@ async def _read_form(data: bytes, content_type: str) -> dict[str, Any]:
     except (MultiPartException, KeyError) as error:
         told = error.message if isinstance(error, MultiPartException) else "it names no boundary"
         raise InputError("invalid-body", "the body is not multipart/form-data", context=[told[:200]]) from error
-    given: dict[str, list[str]] = {}
-    files: dict[str, str] = {}
     try:
-        for name, part in form.multi_items():
-            text = part if isinstance(part, str) else (await part.read()).decode()
-            if name == "files" and isinstance(part, UploadFile) and part.filename:
-                files[part.filename] = text
-            else:
-                given.setdefault(name, []).append(text)
+        return [
+            (name, part, "") if isinstance(part, str) else (name, (await part.read()).decode(), part.filename or "")
+            for name, part in form.multi_items()
+        ]
     finally:
         await form.close()
-    members: dict[str, Any] = {"files": files} if files else {}
-    for name, texts in given.items():
-        field = ResolveBody.model_fields.get(name)
-        several = field is not None and get_origin(field.annotation) is list
-        members[name] = texts if several or len(texts) > 1 else texts[0]
-    return members

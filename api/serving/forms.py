@@ -54,6 +54,12 @@ def _dot(lock: Lock, system: str | None) -> str:
     return render_dot(target_of(lock, system))
 
 
+def _svg(lock: Lock, system: str | None) -> str:
+    from api.web.drawing import draw
+
+    return draw(target_of(lock, system))
+
+
 #: By name, as ``?format=`` has it. The first is given where a client likes several as much.
 FORMS: Mapping[str, Form] = {
     "lock": Form(media_type="application/json", suffix=".lock", render=_lock),
@@ -63,6 +69,7 @@ FORMS: Mapping[str, Form] = {
     "tree": Form(media_type="text/plain", suffix=".tree", render=_tree),
     "graph": Form(media_type="application/json", suffix=".json", render=_graph),
     "dot": Form(media_type="text/vnd.graphviz", suffix=".dot", render=_dot),
+    "svg": Form(media_type="image/svg+xml", suffix=".svg", render=_svg),
 }
 
 

@@ -33,6 +33,8 @@ class Resolution:
     warnings: tuple[str, ...] = ()
     snapshot: str | None = None
     """Id of the snapshot that was named."""
+    nixpkgs: Mapping[str, str] | None = None
+    """``rev`` and ``sha256`` of the nixpkgs that was pinned."""
 
     @property
     def failure(self) -> NoSolution | None:
@@ -41,7 +43,7 @@ class Resolution:
 
     def to_bytes(self) -> bytes:
         """Return the resolution as JSON text, for :meth:`of_bytes`."""
-        names = ("id", "request", "lock", "problem", "warnings", "snapshot")
+        names = ("id", "request", "lock", "problem", "warnings", "snapshot", "nixpkgs")
         value = {name: getattr(self, name) for name in names}
         return json.dumps(value, separators=(",", ":")).encode()
 
@@ -82,6 +84,7 @@ def resolution_of(question: Question, request: Mapping[str, Any], outcome: Locki
     assert not outcome.needs, "a run with needs has no outcome"
     lock = None if outcome.lock is None else render_lock(outcome.lock)
     problem = None if outcome.failure is None else outcome.failure.to_json()
+    nixpkgs = question.nixpkgs
     value = [question.key, outcome.reading.digest(), problem, RESOLVER_VERSION]
     return Resolution(
         id=hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest(),
@@ -90,4 +93,5 @@ def resolution_of(question: Question, request: Mapping[str, Any], outcome: Locki
         problem=None if problem is None else json.loads(json.dumps(problem)),
         warnings=outcome.warnings,
         snapshot=question.snapshot,
+        nixpkgs=None if nixpkgs is None else {"rev": nixpkgs.rev, "sha256": nixpkgs.sha256},
     )
