@@ -7,12 +7,15 @@ COPY db db
 COPY crawler crawler
 COPY nix nix
 COPY api api
-RUN python -m venv /opt/mach && /opt/mach/bin/pip install --no-cache-dir .
+# what is installed holds neither pip nor a cache
+RUN python -m venv --without-pip /opt/mach \
+ && pip --python /opt/mach/bin/python install --no-cache-dir . \
+ && /opt/mach/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/mach/lib
 
 FROM python:3.13-slim
-RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/mach mach
+RUN useradd --system --uid 10001 --user-group --create-home --home-dir /var/lib/mach mach
 COPY --from=build /opt/mach /opt/mach
-ENV PATH=/opt/mach/bin:$PATH PYTHONUNBUFFERED=1
+ENV PATH=/opt/mach/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER mach
 WORKDIR /var/lib/mach
 EXPOSE 8000
