@@ -4,11 +4,12 @@
 let
   marker = name: pkgs.runCommand name { meta.description = "a name of nixpkgs, without files"; } "mkdir -p $out/bin $out/lib";
   names = [
-    "alsa-lib" "cairo" "cargo" "cups" "curl" "cyrus_sasl" "dbus" "ffmpeg" "freetds" "freetype" "fuse3" "gdal" "geos"
+    "alsa-lib" "brotli" "cairo" "cargo" "cups" "curl" "cyrus_sasl" "dbus" "ffmpeg" "fontconfig" "freetds" "freetype" "fuse3" "gdal" "geos"
     "gfortran" "glib" "gmp" "gobject-introspection" "graphviz" "hdf5" "icu" "krb5" "lcms2" "leveldb" "libffi" "libgit2"
-    "libjpeg" "libmemcached" "libmpc" "libmysqlclient" "libsodium" "libtiff" "libtool" "libvirt" "libwebp" "libxml2"
-    "libxslt" "libyaml" "lzo" "mpfr" "openblas" "openjpeg" "openldap" "postgresql" "rustc" "snappy" "sqlite" "systemd"
-    "unixODBC" "xmlsec" "zeromq"
+    "libjpeg" "libmemcached" "libmpc" "libmysqlclient" "libpulseaudio" "libsodium" "libtiff" "libtool" "libvirt" "libwebp" "libxml2"
+    "libxcb" "libxcb-image" "libxcb-keysyms" "libxcb-render-util" "libxcb-wm" "libxkbcommon"
+    "libxslt" "libyaml" "lzo" "mpfr" "openblas" "openjpeg" "openldap" "pcsclite" "postgresql" "rustc" "snappy" "sqlite" "systemd"
+    "unixODBC" "xcb-util-cursor" "xmlsec" "zeromq"
   ];
 in
 lib.genAttrs names marker // {

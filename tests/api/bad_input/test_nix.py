@@ -10,8 +10,19 @@ import pytest
 
 from tests.api.bad_input.refusals import check_refusal
 from tests.e2e.machines import HOST_PYTHON, Machine
+from tests.support.dists import make_wheel
+from tests.support.native import extension_module, shared_library
 from tests.support.nix import NixStore
 from tests.support.world import World
+
+FIXES = """
+[[fix]]
+project = "lacking"
+provider = "wheel"
+optional = ["libGL.so.1"]
+reason = "it draws nothing here"
+link = "https://docs.index.example/lacking"
+"""
 
 
 def test_without_nix_build_and_shell_say_what_to_install(machine: Machine, tmp_path: Path):
@@ -83,6 +94,21 @@ def test_a_build_that_fails(world: World, builder: Machine):
     assert "error[nix-build-failed]" in asked.stderr
     assert "hint:" in asked.stderr
     assert not (builder.home / "result").exists()
+
+
+@pytest.mark.nix
+def test_a_library_that_nobody_has(builder: Machine):
+    module = extension_module("_lacking", needs=(shared_library("GL", version="1"),))
+    dist = make_wheel(
+        "lacking", "1.0", tag="cp311-cp311-manylinux2014_x86_64", files={f"lacking/{module.filename}": module.content}
+    )
+    (builder.home / dist.filename).write_bytes(dist.content)
+    builder.mach("lock", f"./{dist.filename}", "--python", HOST_PYTHON, "-o", "lacking.lock")
+    asked = builder.process("build", "--lock", "lacking.lock", code=100)
+    assert f"mach: lacking 1.0 lacks the library 'libGL.so.1' (loaded by 'lacking/{module.filename}'" in asked.stderr
+    assert "error[nix-build-failed]" in asked.stderr
+    builder.write("fixes.toml", FIXES)
+    builder.mach("build", "--lock", "lacking.lock", "--fixes", "fixes.toml")
 
 
 @pytest.mark.nix
