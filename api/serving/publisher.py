@@ -50,6 +50,8 @@ class Publisher:
         self.key = secrets.token_bytes(32)
         self._listener = Listener(self.address, "AF_UNIX", backlog=64, authkey=self.key)
         self._waiting: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._guard = threading.Lock()
+        self._count = 0
         self._writer = threading.Thread(target=self._write, daemon=True, name="publisher")
         self._writer.start()
         threading.Thread(target=self._accept, daemon=True, name="publisher-door").start()
@@ -62,6 +64,15 @@ class Publisher:
         self._waiting.put(None)
         self._writer.join(30)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def waiting(self) -> int:
+        """Batches that are being written, or that wait to be."""
+        return self._count
+
+    def _add(self, number: int) -> None:
+        with self._guard:
+            self._count += number
 
     def _accept(self) -> None:
         while True:
@@ -78,8 +89,10 @@ class Publisher:
         with connection, contextlib.suppress(EOFError, OSError):  # a worker that ends hangs up
             while True:
                 batch = _Batch(connection.recv(), threading.Event())
+                self._add(1)
                 self._waiting.put(batch)
                 batch.done.wait()
+                self._add(-1)
                 connection.send(batch.answer)
 
     def _write(self) -> None:

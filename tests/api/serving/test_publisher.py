@@ -1,0 +1,85 @@
+"""One writer for all workers: what arrives meanwhile is one generation, and a wrong fact costs its sender alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import AuthenticationError
+from pathlib import Path
+
+import pytest
+
+from api.serving.publisher import Publisher, RemotePublisher
+from db.catalog import CatalogHandle, open_catalog
+from db.engine import begin
+from resolver.errors import MachError, Unavailable
+from resolver.names import normalize_project
+from tests.db.examples import INDEX, absence, metadata, page
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[CatalogHandle]:
+    with open_catalog(tmp_path / "catalog.sqlite3") as handle:
+        yield handle
+
+
+def test_what_arrives_while_others_write_is_one_generation(catalog: CatalogHandle) -> None:
+    with Publisher(catalog) as publisher, ThreadPoolExecutor(8) as threads:
+
+        def send(number: int) -> int:
+            return RemotePublisher(publisher.address, publisher.key)([page(f"project-{number}")])
+
+        with begin(catalog.engine, catalog.location):  # somebody else holds the write lock
+            first = threads.submit(send, 0)
+            while publisher.waiting < 1:
+                pass
+            others = [threads.submit(send, number) for number in range(1, 8)]
+            while publisher.waiting < 8:
+                pass
+        assert first.result(60) == 1
+        assert {other.result(60) for other in others} == {2}
+    assert len(catalog.reader().pages(INDEX, [normalize_project(f"project-{n}") for n in range(8)])) == 8
+
+
+def test_a_wrong_fact_costs_its_sender_alone(catalog: CatalogHandle) -> None:
+    with Publisher(catalog) as publisher, ThreadPoolExecutor(3) as threads:
+
+        def send(*facts: object) -> int:
+            return RemotePublisher(publisher.address, publisher.key)(facts)  # type: ignore[arg-type]
+
+        with begin(catalog.engine, catalog.location):
+            first = threads.submit(send, absence("first"))
+            while publisher.waiting < 1:
+                pass
+            wrong = threads.submit(send, metadata("nobodys", "nobodys-1.0-py3-none-any.whl"))
+            right = threads.submit(send, page("right"))
+            while publisher.waiting < 3:
+                pass
+        first.result(60)
+        with pytest.raises(MachError) as caught:
+            wrong.result(60)
+        assert caught.value.code in ("unknown-file", "unknown-page")
+        assert right.result(60) == 2
+
+
+def test_a_worker_goes_on_with_one_connection_after_an_error(catalog: CatalogHandle) -> None:
+    with Publisher(catalog) as publisher:
+        publish = RemotePublisher(publisher.address, publisher.key)
+        with pytest.raises(MachError):
+            publish([metadata("nobodys", "nobodys-1.0-py3-none-any.whl")])
+        assert publish([page("alpha")]) == 1
+
+
+def test_who_has_no_key_is_not_heard(catalog: CatalogHandle) -> None:
+    with Publisher(catalog) as publisher:
+        with pytest.raises((AuthenticationError, Unavailable)):
+            RemotePublisher(publisher.address, b"wrong")([page("alpha")])
+        assert RemotePublisher(publisher.address, publisher.key)([page("beta")]) == 1
+
+
+def test_a_publisher_that_is_gone_is_told(catalog: CatalogHandle) -> None:
+    with Publisher(catalog) as publisher:
+        publish = RemotePublisher(publisher.address, publisher.key)
+    with pytest.raises(Unavailable) as caught:
+        publish([page("alpha")])
+    assert caught.value.code == "service-ending"
