@@ -250,6 +250,11 @@ class CatalogHandle:
         """Return the newest generation's number, 0 where the catalog is empty."""
         return int(self.connection.rows("SELECT max(number) FROM generation")[0][0] or 0)
 
+    def newest(self) -> tuple[int, int] | None:
+        """Return the newest generation's number and when it was published, UTC seconds since 1970; None without one."""
+        rows = self.connection.rows("SELECT number, created_at FROM generation ORDER BY number DESC LIMIT 1")
+        return (int(rows[0][0]), int(rows[0][1])) if rows else None
+
     def reader(self, generation: int | None = None) -> Reader:
         """Return a reader of *generation*, by default the one that is the newest now.
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "db": "db",
     "config": "config",
     "serve": "serve",
+    "token": "token",
     "completion": "completion",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 
 import click
 
@@ -11,6 +12,7 @@ from resolver.errors import InputError, Unavailable
 
 from .console import Console
 from .options import catalog_options, keyring_option, output_options
+from .service_options import access_options, limit_options
 
 
 @click.command(
@@ -51,6 +53,8 @@ from .options import catalog_options, keyring_option, output_options
     envvar="MACH_CRATES_URL",
     help="Where the crates of Rust sdists are: the `dl` of a registry.  [default: the public one]",
 )
+@access_options()
+@limit_options()
 @catalog_options(fetching=False, configured=False)
 @output_options()
 def serve(
@@ -63,6 +67,13 @@ def serve(
     keyring_provider: str | None,
     crates_url: str | None,
     db: str | None,
+    tokens: str | None,
+    require_token: bool,
+    requests_per_minute: int | None,
+    facts_per_minute: int | None,
+    trusted_proxies: tuple[str, ...],
+    log: str | None,
+    **limits: float | None,
 ) -> None:
     """Answer POST /resolve: a requirements.txt in, a lock or a Nix expression out."""
     import ipaddress
@@ -70,7 +81,9 @@ def serve(
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
-    from api.http.settings import SETTINGS_VARIABLE, ServiceSettings
+    from api.http.settings import ELSEWHERE, SETTINGS_VARIABLE, ServiceSettings
+    from api.http.tokens import read_tokens
+    from api.serving.journal import configuration
     from db.catalog import open_catalog
 
     with listen(host, port) as listener:
@@ -84,11 +97,21 @@ def serve(
             "extra_index_urls": extra_index_urls,
             "keyring_provider": keyring_provider,
             "crates_url": crates_url,
+            "tokens": None if tokens is None else os.path.abspath(tokens),  # noqa: PTH100 - what is refused quotes it
+            "require_token": require_token,
+            "requests_per_minute": requests_per_minute,
+            "facts_per_minute": facts_per_minute,
+            "log": log or ("plain" if sys.stderr.isatty() else "json"),
+            **limits,
         }
+        if not loopback:
+            values = {name: ELSEWHERE.get(name) if value is None else value for name, value in values.items()}
         given = {name: value for name, value in values.items() if value is not None}
         settings = ServiceSettings.model_validate(given)
         # what is wrong with either is said now, and not by a process that is started again and again
         settings.indexes()
+        if settings.tokens is not None:
+            read_tokens(settings.tokens)
         with open_catalog(db):
             pass
         os.environ[SETTINGS_VARIABLE] = settings.model_dump_json()
@@ -97,8 +120,12 @@ def serve(
             factory=True,
             host=host,
             port=at_port,
-            log_level="info",
+            log_config=configuration(settings.log),
+            access_log=False,
             server_header=False,
+            # an address that anybody could claim to have is none
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=list(trusted_proxies),
         )
         at = f"[{host}]" if ":" in host else host
         Console.current().note(f"mach is running on http://{at}:{at_port} (Ctrl-C ends it)")

@@ -13,20 +13,32 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
 
 from api.serving.lifeline import end_with_parent
 from resolver import __version__
 from resolver.errors import MachError
 
 from . import catalog, exporting, health, resolving
+from .access import Access
+from .admission import Admission
 from .description import describe
+from .metrics import Meter
 from .problems import problem, problem_of
 from .settings import SETTINGS_VARIABLE, ServiceSettings
 from .state import open_state
+from .tokens import read_tokens
 
 __all__ = ["make_app", "make_configured_app"]
 
 _LOG = logging.getLogger("mach.http")
+
+
+class _Application(FastAPI):
+    """The application, with what surrounds its answers to failures as well."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Access(super().build_middleware_stack(), meter=self.state.meter, private=self.state.private)
 
 
 def make_configured_app() -> FastAPI:
@@ -39,9 +51,12 @@ def make_configured_app() -> FastAPI:
 def make_app(settings: ServiceSettings) -> FastAPI:
     """Return the application; it opens its catalog and starts its workers when it starts up.
 
-    :raises InputError: ``invalid-index-url``, ``no-index`` where the settings name no usable index.
+    :raises InputError: ``invalid-index-url``, ``no-index`` where the settings name no usable index;
+        ``invalid-token-file``.
     """
     settings.indexes()
+    tokens = None if settings.tokens is None else read_tokens(settings.tokens)
+    meter = Meter()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -49,7 +64,15 @@ def make_app(settings: ServiceSettings) -> FastAPI:
             app.state.mach = state
             yield
 
-    app = FastAPI(title="mach", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = _Application(title="mach", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.meter, app.state.private = meter, settings.require_token
+    app.add_middleware(
+        Admission,
+        tokens=tokens,
+        required=settings.require_token,
+        most_requests=settings.requests_per_minute,
+        meter=meter,
+    )
     for part in (resolving, catalog, exporting, health):
         app.include_router(part.router)
     _handle_errors(app)

@@ -10,15 +10,19 @@ from api.serving.question import Question
 from resolver.errors import InputError
 
 from .bodies import ResolveBody
+from .clients import Client
 from .state import State
 
 __all__ = ["make_question"]
 
+#: Who did not come through the door: it is not trusted, and all of them have one budget.
+_UNKNOWN = Client(name="unknown")
 
-def make_question(body: ResolveBody, state: State, *, trusted: bool = False) -> tuple[Question, tuple[str, ...]]:
+
+def make_question(body: ResolveBody, state: State, client: Client = _UNKNOWN) -> tuple[Question, tuple[str, ...]]:
     """Return what *body* asks, bound to the newest generation where it names no snapshot, and notes on it.
 
-    :param trusted: the client showed a token of the operator's: build backends may be asked for it.
+    :param client: who asks; where it showed a token of the operator's, build backends may be asked for it.
     :raises InputError: with the origin of what is wrong.
     :raises DataError: what is wrong with the catalog.
     :raises Unavailable: where the database cannot be reached.
@@ -52,6 +56,6 @@ def make_question(body: ResolveBody, state: State, *, trusted: bool = False) -> 
         snapshot=snapshot,
         nixpkgs=nixpkgs,
         fill=fill,
-        builds=fill and trusted,
+        builds=fill and client.trusted,
     )
     return question, asked.notes

@@ -51,4 +51,6 @@ async def metrics(request: Request) -> Response:
 
     from .metrics import make_registry
 
-    return Response(generate_latest(make_registry(state_of(request))), media_type=CONTENT_TYPE_LATEST)
+    meter = request.app.state.meter
+    now = await asyncio.to_thread(lambda: generate_latest(make_registry(state_of(request), meter)))
+    return Response(generate_latest(meter.registry) + now, media_type=CONTENT_TYPE_LATEST)

@@ -15,7 +15,19 @@ __all__ = ["PROBLEM_RESPONSES", "problem", "problem_of"]
 MEDIA_TYPE = "application/problem+json"
 
 #: Statuses that differ from their family's.
-_STATUS_OF_CODE = {"unsupported-media-type": 415, "body-too-large": 413, "not-found": 404, "not-acceptable": 406}
+_STATUS_OF_CODE = {
+    "unsupported-media-type": 415,
+    "body-too-large": 413,
+    "not-found": 404,
+    "not-acceptable": 406,
+    "invalid-token": 401,
+    "token-required": 401,
+    "rate-limited": 429,
+}
+#: Seconds after which it is worth while to ask again, where the error does not tell it itself.
+_RETRY_AFTER = {"service-busy": 2, "service-ending": 5}
+#: RFC 6750, 3: without a token, no reason is given.
+_CHALLENGES = {"invalid-token": 'Bearer realm="mach", error="invalid_token"', "token-required": 'Bearer realm="mach"'}
 
 #: For the OpenAPI document.
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -41,12 +53,14 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     }
     for status, text in {
         400: "The request is wrong.",
+        401: "A token is required, or the one that was shown is wrong.",
         404: "There is no such thing here.",
         406: "The answer cannot be given in a form that is accepted.",
         413: "The body is too large.",
         415: "The body's type cannot be read.",
         422: "There is no solution; the details hold the conflict.",
         424: "The catalog does not cover the request.",
+        429: "There were too many requests from you; Retry-After says when the next one may come.",
         503: "An index or the database cannot be used now.",
     }.items()
 }
@@ -58,7 +72,7 @@ def problem(status: int, code: str, title: str, **members: Any) -> Response:
     It is ASCII: what a stranger wrote must not steer the terminal on which a client shows it.
     """
     body = {"type": f"urn:mach:error:{code}", "title": title, "status": status, "code": code, **members}
-    return Response(json.dumps(body), status_code=status, media_type=MEDIA_TYPE)
+    return Response(json.dumps(body), status_code=status, media_type=MEDIA_TYPE, headers={"Mach-Problem": code})
 
 
 def problem_of(error: MachError, headers: Mapping[str, str] | None = None) -> Response:
@@ -76,5 +90,10 @@ def problem_of(error: MachError, headers: Mapping[str, str] | None = None) -> Re
         hint=error.hint,
         details=dict(error.details),
     )
+    wait = error.details.get("retry-after", _RETRY_AFTER.get(error.code))
+    if wait is not None:
+        response.headers["Retry-After"] = str(wait)
+    if error.code in _CHALLENGES:
+        response.headers["WWW-Authenticate"] = _CHALLENGES[error.code]
     response.headers.update(headers or {})
     return response

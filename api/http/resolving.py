@@ -19,6 +19,7 @@ from resolver.errors import DataError, InputError, MachError
 
 from .asked import make_question
 from .bodies import ResolveBody, read_body
+from .clients import client_of
 from .description import reference
 from .negotiation import MEDIA_TYPES, choose_form
 from .problems import PROBLEM_RESPONSES, problem_of
@@ -66,7 +67,7 @@ async def resolve(request: Request, form: _Form = None, system: _System = None) 
     data = await read_limited(request, state.settings.largest_body)
     headers = request.headers
     body = await read_body(data, headers.get("content-type", ""), headers.get("content-encoding", "").strip().lower())
-    question, _ = await asyncio.to_thread(make_question, body, state)
+    question, _ = await asyncio.to_thread(make_question, body, state, client_of(request))
     answered = await answer(state, question)
     response = await _respond(state, answered.resolution, kind, system)
     response.headers["Vary"] = "Accept"

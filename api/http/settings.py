@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.filling import DEFAULT_MAX_AGE
 from crawler.settings import IndexSettings, read_index_settings
 from db.resolutions import MOST_RESOLUTIONS
+from resolver.errors import InputError
 
-__all__ = ["SETTINGS_VARIABLE", "ServiceSettings"]
+__all__ = ["ELSEWHERE", "SETTINGS_VARIABLE", "ServiceSettings"]
 
 #: Environment variable by which the settings reach the process that answers.
 SETTINGS_VARIABLE = "MACH_SERVICE_SETTINGS"
+#: What is not given, where others than this machine can ask.
+ELSEWHERE = {"requests_per_minute": 600, "facts_per_minute": 10_000}
 
 
 class ServiceSettings(BaseModel):
@@ -50,6 +53,24 @@ class ServiceSettings(BaseModel):
     """Requests that wait for a worker."""
     most_resolutions: int = Field(default=MOST_RESOLUTIONS, gt=0)
     """Kept in the catalog."""
+    tokens: str | None = None
+    """Path of a file of tokens; None where there are none."""
+    require_token: bool = False
+    """Whether nothing but the state of health is told without a token."""
+    requests_per_minute: int = Field(default=0, ge=0)
+    """Of one client; 0 for no limit."""
+    facts_per_minute: int = Field(default=0, ge=0)
+    """Fetched from indexes for one client; 0 for no limit."""
+    log: Literal["json", "plain"] = "json"
+    """Lines for programs or for people."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.require_token and self.tokens is None:
+            raise InputError(
+                "no-tokens", "tokens are required, and there are none", hint="name the file of tokens: --tokens FILE"
+            )
+        return self
 
     def indexes(self) -> IndexSettings:
         """Return the operator's indexes, and how to reach them.

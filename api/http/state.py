@@ -72,6 +72,7 @@ def open_state(settings: ServiceSettings) -> Iterator[State]:
             max_age=settings.max_age,
             publisher=publisher.address,
             key=publisher.key,
+            log=settings.log,
         )
         pool = stack.enter_context(Pool(settings.workers, worker))
         exports = stack.enter_context(Exports(catalog))

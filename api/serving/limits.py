@@ -40,3 +40,5 @@ class WorkerSettings:
     """Address (path of a socket) of the process that writes to the catalog; None to write by oneself."""
     key: bytes = b""
     """What the publisher wants to hear first."""
+    log: str = "plain"
+    """Form of the log's lines (:data:`.journal.LOG_FORMS`)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+from collections import Counter
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -40,6 +41,8 @@ class Pool:
         self.workers = workers
         self._limits = settings.limits
         self._waiting = 0
+        self.replaced: Counter[str] = Counter()
+        """Workers that were replaced under a question: ``overrun`` or ``died``."""
         self._pool = ProcessPool(
             max_workers=workers,
             max_tasks=_TASKS_OF_A_WORKER,
@@ -89,6 +92,7 @@ class Pool:
                     answer: _T = await asyncio.wrap_future(scheduled)
                     return answer
                 except ProcessExpired as error:
+                    self.replaced["died"] += 1
                     if not left:
                         raise Unavailable(
                             "worker-lost",
@@ -96,6 +100,7 @@ class Pool:
                             hint="ask for less at once; the service's operator finds more in its log",
                         ) from error
                 except TimeoutError as error:
+                    self.replaced["overrun"] += 1
                     raise Unavailable(
                         "resolution-too-long",
                         f"there was no answer after {self._limits.seconds:g} seconds",

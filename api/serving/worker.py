@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import logging.config
 import os
 import resource
 import signal
@@ -19,6 +20,7 @@ from resolver.lock_request import request_to_json
 from resolver.statistics import Statistics
 
 from .forms import render
+from .journal import configuration
 from .lifeline import end_with_parent
 from .limits import WorkerSettings
 from .question import Question
@@ -52,6 +54,7 @@ def prepare(settings: WorkerSettings) -> None:
     # Ctrl-C in a terminal reaches every process; the one that serves ends the others
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent(lambda: os._exit(0))
+    logging.config.dictConfig(configuration(settings.log))
     gc.set_threshold(_VALUES_BETWEEN_COLLECTIONS)
     gc.freeze()
     soft = _address_space() + settings.limits.memory

@@ -1,0 +1,106 @@
+"""The door: who shows a wrong token, or none where one is required, or asks too often, is sent away."""
+
+from __future__ import annotations
+
+import math
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from resolver.errors import InputError, MachError
+
+from .budgets import Budget
+from .clients import SCOPE_KEY, Client, address_of
+from .metrics import Meter
+from .problems import problem_of
+from .tokens import Tokens
+
+__all__ = ["Admission", "refuse_rate"]
+
+#: Paths that watchers ask for without a token, as often as they like.
+HEALTH = frozenset({"/healthz", "/readyz"})
+#: Wrong tokens that an address may show in a minute; then no token of its is looked at.
+WRONG_TOKENS = 10
+
+
+class Admission:
+    """ASGI middleware; puts a :class:`.clients.Client` into the scope of what it lets through.
+
+    :param tokens: None where there are none: what looks like one is ignored then.
+    :param required: nothing but the state of health is told without a token.
+    :param most_requests: of a client in a minute; 0 for no limit.
+    :param meter: counts who is sent away.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, tokens: Tokens | None, required: bool, most_requests: int, meter: Meter
+    ) -> None:
+        self._app = app
+        self._tokens = tokens
+        self._required = required
+        self._requests = Budget(most_requests)
+        self._wrong = Budget(WRONG_TOKENS)
+        self._meter = meter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or pass it on."""
+        if scope["type"] != "http" or scope["path"] in HEALTH:
+            await self._app(scope, receive, send)
+            return
+        try:
+            client = self._know(scope)
+            if wait := self._requests.spend(client.key):
+                raise refuse_rate(wait, "requests")
+            scope[SCOPE_KEY] = client
+        except MachError as error:
+            self._meter.refused[error.code] += 1
+            await problem_of(error)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _know(self, scope: Scope) -> Client:
+        """Return who asks.
+
+        :raises InputError: ``invalid-token``, ``token-required``, ``rate-limited``.
+        """
+        anonymous = Client(name=address_of(scope))
+        scope[SCOPE_KEY] = anonymous
+        if self._tokens is None:
+            return anonymous
+        given = Headers(scope=scope).getlist("authorization")
+        if not given:
+            if self._required:
+                raise InputError(
+                    "token-required",
+                    "this service answers only who shows a token",
+                    hint="ask its operator for one, and send it as Authorization: Bearer TOKEN",
+                )
+            return anonymous
+        # guesses are not even looked at: the right one among them would not be told apart
+        if wait := self._wrong.wait_for(anonymous.key):
+            raise refuse_rate(wait, "wrong tokens")
+        scheme, _, token = given[0].partition(" ")
+        name = self._tokens.name_of(token.strip()) if len(given) == 1 and scheme.lower() == "bearer" else None
+        if name is None:
+            self._wrong.spend(anonymous.key)
+            raise InputError(
+                "invalid-token",
+                "the token is not one that this service knows",
+                hint="send it as Authorization: Bearer TOKEN, or none",
+            )
+        return Client(name=name, trusted=True)
+
+
+def refuse_rate(wait: float, what: str) -> InputError:
+    """Return the error for a client that has to wait.
+
+    :param wait: seconds until it may ask again.
+    :param what: what there were too many of.
+    """
+    seconds = max(1, math.ceil(wait))
+    return InputError(
+        "rate-limited",
+        f"there were too many {what} from you within a minute",
+        hint=f"ask again in {seconds} second{'s' if seconds > 1 else ''}",
+        details={"retry-after": seconds},
+    )

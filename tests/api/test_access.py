@@ -1,0 +1,374 @@
+"""``mach serve``: who may ask and how often, what is logged of it, and what a browser must not do with the answer."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from api.cli.service_options import LIMITS
+from api.http.app import make_app
+from api.http.settings import ServiceSettings
+from api.serving.journal import JsonFormatter
+from tests.e2e.machines import ROOT, Machine
+
+TEXT = {"Content-Type": "text/plain"}
+HEALTH = ("/healthz", "/readyz")
+
+
+@contextmanager
+def serving(machine: Machine, **settings: Any) -> Iterator[TestClient]:
+    """Yield a client of a service in this process, with its own workers."""
+    given = {"db": str(machine.home / "catalog.db"), "index_url": machine.index_url, "workers": 1, **settings}
+    app = make_app(ServiceSettings.model_validate(given))
+    with TestClient(app, client=("192.0.2.1", 50000), raise_server_exceptions=False) as client:
+        yield client
+
+
+def code(answer: httpx.Response) -> str:
+    found: str = answer.json()["code"]
+    return found
+
+
+# ---- tokens
+
+
+@pytest.fixture
+def token(machine: Machine) -> str:
+    """A token that the file ``tokens`` of the machine knows."""
+    made = machine.mach("token", "ci")
+    machine.write("tokens", f"# of the team\n\n{made.stdout}")
+    return made.stderr.split()[-1]
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_a_token_is_shown_once_and_kept_as_a_hash(machine: Machine) -> None:
+    first, again = machine.mach("token", "ci", "-q"), machine.mach("token", "ci")
+    assert re.fullmatch(r"ci sha256:[0-9a-f]{64}\n", first.stdout)
+    assert re.search(r": mach_[A-Za-z0-9_-]{43}$", first.stderr.strip())
+    assert first.stdout != again.stdout
+    assert machine.mach("token", "a b", code=2).stderr.startswith("error[invalid-token-name]")
+
+
+def test_where_tokens_are_required_only_health_is_told_without(machine: Machine, token: str) -> None:
+    with serving(machine, tokens=str(machine.home / "tokens"), require_token=True) as client:
+        paths = [path for path, methods in client.app.openapi()["paths"].items() if "get" in methods]  # type: ignore[attr-defined]
+        assert {*HEALTH, "/metrics", "/version", "/snapshots"} <= set(paths)
+        for path in [*paths, "/openapi.json", "/nothing", "/"]:
+            answer = client.get(path)
+            if path in HEALTH:
+                assert answer.status_code == 200, path
+            else:
+                assert (answer.status_code, code(answer)) == (401, "token-required"), path
+                assert answer.headers["WWW-Authenticate"] == 'Bearer realm="mach"'
+        assert code(client.post("/resolve", content="idna", headers=TEXT)) == "token-required"
+        answer = client.post("/resolve", content="idna", headers={**TEXT, **bearer(token)})
+        assert answer.status_code == 200
+        link = client.get(answer.headers["Content-Location"], headers=bearer(token))
+        assert "private" in link.headers["Cache-Control"], "no shared cache gives it to others"
+        assert "public" not in link.headers["Cache-Control"]
+        assert "Authorization" in link.headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Bearer wrong",
+        "Bearer ",
+        "Bearer",
+        "",
+        "Basic dTpw",
+        "bearer mach_" + "A" * 43,
+        "Bearer \xff",
+        "Bearer " + "x" * 8000,
+    ],
+)
+def test_a_wrong_token_is_refused_even_where_none_is_required(machine: Machine, token: str, value: str) -> None:
+    with serving(machine, tokens=str(machine.home / "tokens")) as client:
+        assert client.get("/version").status_code == 200
+        answer = client.get("/version", headers={"Authorization": value.encode("latin-1")})  # type: ignore[dict-item]
+        assert (answer.status_code, code(answer)) == (401, "invalid-token")
+        assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+        assert client.get("/version", headers=bearer(token)).status_code == 200
+
+
+def test_guesses_come_to_an_end(machine: Machine, token: str) -> None:
+    with serving(machine, tokens=str(machine.home / "tokens")) as client:
+        answers = [client.get("/version", headers=bearer(f"guess-{n}")) for n in range(12)]
+        assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 2
+        assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+        late = client.get("/version", headers=bearer(token))
+        assert late.status_code == 429, "the right one among guesses is not told apart"
+        assert client.get("/version").status_code == 200, "who guesses may ask as anybody may"
+        assert client.get("/healthz", headers=bearer("guess")).status_code == 200
+        assert 'mach_refused_total{code="invalid-token"} 10.0' in client.get("/metrics").text
+
+
+def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    from api.http import tokens
+
+    compared: list[tuple[str, str]] = []
+    honest = tokens.hmac.compare_digest
+
+    def watch(one: str, other: str) -> bool:
+        compared.append((one, other))
+        return honest(one, other)
+
+    made = [tokens.make_token(name) for name in ("a", "b", "c")]
+    known = tokens.Tokens(dict(line.replace("sha256:", "").split() for _, line in made))
+    monkeypatch.setattr(tokens.hmac, "compare_digest", watch)
+    assert [known.name_of(secret) for secret, _ in made] == ["a", "b", "c"]
+    assert known.name_of("wrong") is None
+    assert len(compared) == 4 * 3, "all of them, whichever is the right one"
+    assert not any(secret in pair for secret, _ in made for pair in compared), "hashes, never the tokens"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("mach_SECRETSECRETSECRET\n", "line 1"),
+        ("ci sha256:0\n", "line 1"),
+        ("a sha256:" + "0" * 64 + "\nb  sha256:" + "0" * 63 + "g\n", "line 2"),
+        ("a sha256:" + "0" * 64 + "\na sha256:" + "1" * 64 + "\n", "names a twice"),
+        ("#" * 1_000_001, "larger"),
+    ],
+)
+def test_a_wrong_file_of_tokens_is_told_without_quoting_it(machine: Machine, text: str, told: str) -> None:
+    machine.write("tokens", text)
+    error = machine.mach("serve", "--port", "0", "--tokens", "tokens", code=2).stderr
+    assert "error[invalid-token-file]" in error
+    assert told in error
+    assert "SECRET" not in error
+
+
+def test_other_wrong_settings_of_access_are_told_at_once(machine: Machine) -> None:
+    assert "[invalid-token-file]" in machine.mach("serve", "--port", "0", "--tokens", "none", code=2).stderr
+    assert "[no-tokens]" in machine.mach("serve", "--port", "0", "--require-token", code=2).stderr
+
+
+# ---- rates
+
+
+def test_who_asks_too_often_has_to_wait_and_others_do_not(machine: Machine, token: str) -> None:
+    with serving(machine, tokens=str(machine.home / "tokens"), requests_per_minute=5) as client:
+        statuses = [client.get("/version").status_code for _ in range(7)]
+        assert statuses == [200] * 5 + [429] * 2
+        refused = client.post("/resolve", content="idna", headers=TEXT)
+        assert (refused.status_code, code(refused)) == (429, "rate-limited")
+        assert 1 <= int(refused.headers["Retry-After"]) <= 12
+        assert client.get("/version", headers=bearer(token)).status_code == 200, "a token is a client of its own"
+        assert client.get("/healthz").status_code == 200, "watchers may always ask"
+        other = TestClient(client.app, client=("192.0.2.2", 1))
+        assert other.get("/version").status_code == 200
+        assert 'mach_refused_total{code="rate-limited"} 3.0' in other.get("/metrics").text
+
+
+def test_an_address_cannot_be_claimed_unless_a_proxy_is_trusted(machine: Machine) -> None:
+    def asked(*words: str) -> list[int]:
+        with machine.serve("--requests-per-minute", "2", "--workers", "1", *words) as url:
+            return [
+                httpx.get(f"{url}/version", headers={"X-Forwarded-For": f"192.0.2.{n}"}).status_code for n in range(4)
+            ]
+
+    assert asked() == [200, 200, 429, 429]
+    assert asked("--trusted-proxy", "127.0.0.1") == [200] * 4
+
+
+# ---- the log
+
+
+def request_lines(log: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] == "request"]
+
+
+@pytest.fixture
+def lines_of(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], str]]:
+    """What this process logs, at every level, as the service writes it."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter())
+    logging.getLogger().addHandler(handler)
+    caplog.set_level(logging.INFO)
+    for client in ("httpx", "httpcore", "asyncio"):  # the test's own
+        caplog.set_level(logging.WARNING, logger=client)
+    yield stream.getvalue
+    logging.getLogger().removeHandler(handler)
+
+
+def test_a_line_for_each_request_says_what_happened_and_not_what_was_asked(
+    machine: Machine, token: str, lines_of: Callable[[], str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    hostile = "s3cr3t-word"
+    with serving(machine, tokens=str(machine.home / "tokens")) as client:
+        known = {"X-Request-Id": "from-the-proxy.1"}
+        first = client.post("/resolve", content="idna", headers={**TEXT, **bearer(token), **known})
+        assert first.headers["X-Request-Id"] == "from-the-proxy.1"
+        for text in (
+            f"{hostile}==1",
+            f"{hostile} @ https://{hostile}:{hostile}@index.example/{hostile}.whl",
+            f"--index-url https://{hostile}:{hostile}@index.example/",
+            f"idna=={hostile}",
+            f"{hostile}\n\x1b[31m\x00",
+        ):
+            client.post(f"/resolve?{hostile}=1", content=text, headers=TEXT)
+            client.post("/resolve", json={"requirements": text, hostile: text})
+            client.post("/diff", json={"before": text, "after": text})
+        client.get(f"/projects/{hostile}?snapshot={hostile}")
+        client.get(f"/resolutions/{hostile}?format={hostile}")
+        client.get(f"/{hostile}?{hostile}={hostile}", headers={"User-Agent": hostile, "Referer": hostile})
+        client.get("/version", headers={**bearer(hostile), "Accept": hostile, "Cookie": hostile})
+        client.get("/version", headers={"X-Request-Id": f"{hostile}\x1b[2J"})
+        client.request(hostile.upper(), "/version")
+        client.get("/version", headers={"Host": f"{hostile}.example", "X-Forwarded-For": hostile})
+    log = lines_of() + capfd.readouterr().err  # that of the workers
+    assert hostile not in log.lower()
+    assert token not in log
+    assert "\x1b" not in log
+    lines = request_lines(log)
+    assert len(lines) == 23
+    one = lines[0]
+    assert one["id"] == "from-the-proxy.1"
+    assert (one["client"], one["method"], one["path"], one["status"]) == ("ci", "POST", "/resolve", 200)
+    assert (one["how"], one["problem"]) == ("resolved", None)
+    assert one["ms"] > 0
+    assert one["time"].endswith("Z")
+    assert {line["client"] for line in lines[1:]} == {"192.0.2.1"}
+    assert {line["path"] for line in lines} >= {"/projects/{name}", "/resolutions/{name}", "/diff", None}
+    assert {"not-found", "invalid-token", "invalid-requirement"} <= {line["problem"] for line in lines}
+    assert len({line["id"] for line in lines}) == len(lines)
+
+
+def test_what_a_process_logs_is_json_line_by_line(machine: Machine) -> None:
+    argv = [sys.executable, "-m", "api.cli", "serve", "--port", "0", "--workers", "1"]
+    log = machine.home / "log"
+    environ = {**machine.env(), "PYTHONPATH": str(ROOT)}
+    with (
+        log.open("wb") as stderr,
+        subprocess.Popen(argv, cwd=machine.home, env=environ, stderr=stderr) as server,
+    ):
+        try:
+            while not (found := re.search(r"running on (http://127\.0\.0\.1:\d+)", log.read_text())):
+                assert server.poll() is None
+                time.sleep(0.05)
+            httpx.post(f"{found[1]}/resolve?format=tree", content="idna", headers=TEXT, timeout=30)
+            answer = httpx.get(f"{found[1]}/healthz")
+        finally:
+            server.terminate()
+    told = [json.loads(line) for line in log.read_text().splitlines() if not line.startswith("mach is running")]
+    assert any(line["event"] == "Application startup complete." for line in told)
+    ids = [line["id"] for line in told if line["event"] == "request"]
+    assert answer.headers["X-Request-Id"] in ids
+    assert len(ids) == 2
+
+
+def test_a_bug_is_logged_by_its_place_and_answered_without_it(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, lines_of: Callable[[], str]
+) -> None:
+    def break_down(*_: object) -> None:
+        raise ValueError("s3cr3t-word") from KeyError("s3cr3t-word")
+
+    with serving(machine) as client:
+        monkeypatch.setattr("api.http.catalog.snapshots_to_json", break_down)
+        answer = client.get("/snapshots")
+        assert (answer.status_code, code(answer)) == (500, "bug")
+        assert "s3cr3t" not in answer.text
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["X-Request-Id"]
+    (line,) = [line for line in map(json.loads, lines_of().splitlines()) if "exception" in line]
+    assert "builtins.ValueError" in line["exception"]
+    assert "builtins.KeyError" in line["exception"]
+    assert any("in break_down" in frame for frame in line["exception"])
+    assert "s3cr3t" not in json.dumps(line)
+
+
+# ---- headers
+
+
+def test_every_answer_tells_browsers_what_they_must_not_do(machine: Machine) -> None:
+    with serving(machine) as client:
+        for answer in (
+            client.get("/healthz"),
+            client.get("/metrics"),
+            client.get("/nothing"),
+            client.options("/resolve"),
+            client.post("/resolve", content="idna", headers=TEXT),
+            client.post("/resolve", content="=", headers=TEXT),
+            client.post("/resolve?format=dot", content="idna", headers=TEXT),
+        ):
+            headers = answer.headers
+            assert "default-src 'none'" in headers["Content-Security-Policy"]
+            assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+            assert "unsafe" not in headers["Content-Security-Policy"]
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            assert headers["X-Frame-Options"] == "DENY"
+            assert headers["Referrer-Policy"] == "no-referrer"
+            assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+            assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+            assert "Access-Control-Allow-Origin" not in headers
+            assert "server" not in headers
+            assert "text/html" not in headers.get("Content-Type", "")
+
+
+# ---- figures
+
+
+def test_figures_tell_durations_by_path_and_never_a_name(machine: Machine) -> None:
+    with serving(machine) as client:
+        client.post("/resolve", content="idna", headers=TEXT)
+        client.get("/projects/s3cr3t")
+        client.get("/s3cr3t/path")
+        text = client.get("/metrics").text
+    assert 'mach_request_seconds_count{method="POST",path="/resolve",status="200"} 1.0' in text
+    assert 'mach_request_seconds_count{method="GET",path="/projects/{name}",status="404"} 1.0' in text
+    assert 'mach_request_seconds_count{method="GET",path="",status="404"} 1.0' in text
+    assert "s3cr3t" not in text
+    age = re.search(r"^mach_generation_age_seconds (\S+)$", text, re.MULTILINE)
+    assert age
+    assert 0 <= float(age[1]) < 600
+
+
+# ---- options
+
+
+def test_the_limits_that_the_help_names_are_those_of_the_service() -> None:
+    settings = ServiceSettings()
+    assert {name: default for name, (_, default) in LIMITS.items()} == {
+        name: getattr(settings, name) for name in LIMITS
+    }
+    limits = {name for name in ServiceSettings.model_fields if name.startswith(("most_", "largest_"))}
+    assert set(LIMITS) == limits
+
+
+def test_limits_are_set_by_the_environment(machine: Machine) -> None:
+    limited = Machine(
+        home=machine.home,
+        index_url=machine.index_url,
+        environ={"MACH_MOST_REQUIREMENTS": "1", "MACH_LARGEST_BODY": "20", "MACH_LOG": "plain"},
+    )
+    with limited.serve("--workers", "1") as url:
+        assert code(httpx.post(f"{url}/resolve", content="idna\nrich\n", headers=TEXT)) == "too-many-requirements"
+        assert code(httpx.post(f"{url}/resolve", content="#" * 21, headers=TEXT)) == "body-too-large"
+
+
+def test_a_file_of_tokens_needs_no_more_rights_than_reading(machine: Machine, token: str) -> None:
+    file = Path(machine.home, "tokens")
+    file.chmod(stat.S_IRUSR)
+    with serving(machine, tokens=str(file)) as client:
+        assert client.get("/version", headers=bearer(token)).status_code == 200
