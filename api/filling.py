@@ -73,6 +73,8 @@ class Filling:
     """Whether build backends may be asked at all."""
     most_facts: int | None = None
     """Most that is fetched from indexes; None for no limit."""
+    spend: Callable[[int], object] | None = None
+    """Called with the number of fetches before they are made; raises where they must not be."""
     publish: Callable[[Sequence[Fact]], object] | None = None
     """Stores what was fetched; None writes it to the catalog, as a generation of its own."""
     statistics: Statistics = field(default_factory=Statistics)
@@ -82,6 +84,8 @@ class Filling:
     _checked: set[tuple[str, NormalizedName]] = field(default_factory=set)
     _tried: Counter[tuple[str, NormalizedName]] = field(default_factory=Counter)
     """Runs that lacked metadata of a project."""
+    _owed: int = 0
+    """Fetches ahead that :attr:`spend` was not told of."""
 
     def __post_init__(self) -> None:
         self._backends = Backends(self.handle, self._connect, self.local_paths, self.notices.detail, self.nix)
@@ -204,6 +208,8 @@ class Filling:
                 f"the answer takes more than {self.most_facts} facts that the catalog does not have",
                 hint="ask again: what was fetched is kept; or fill the catalog ahead with `mach crawl`",
             )
+        if self.spend is not None:
+            self.spend(len(requests) + self._owed)
 
         def tell(done: int, total: int, fact: Fact | None) -> None:
             if isinstance(fact, PageFact | AbsenceFact):
@@ -212,6 +218,7 @@ class Filling:
 
         began = time.perf_counter()
         result = fill(requests, client=self._connect(), ahead=ahead, progress=tell, keep=kept_files())
+        self._owed = max(0, len(result.facts) + len(result.errors) - len(requests))
         for skipped in result.skipped:
             self.notices.detail(str(skipped))
         self._warn_of_gone([fact for fact in result.facts if isinstance(fact, AbsenceFact)])

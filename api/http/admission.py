@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.serving.limits import refuse_rate
 from resolver.errors import InputError, MachError
 
 from .budgets import Budget
@@ -15,7 +14,7 @@ from .metrics import Meter
 from .problems import problem_of
 from .tokens import Tokens
 
-__all__ = ["Admission", "refuse_rate"]
+__all__ = ["Admission"]
 
 #: Paths that watchers ask for without a token, as often as they like.
 HEALTH = frozenset({"/healthz", "/readyz"})
@@ -89,18 +88,3 @@ class Admission:
                 hint="send it as Authorization: Bearer TOKEN, or none",
             )
         return Client(name=name, trusted=True)
-
-
-def refuse_rate(wait: float, what: str) -> InputError:
-    """Return the error for a client that has to wait.
-
-    :param wait: seconds until it may ask again.
-    :param what: what there were too many of.
-    """
-    seconds = max(1, math.ceil(wait))
-    return InputError(
-        "rate-limited",
-        f"there were too many {what} from you within a minute",
-        hint=f"ask again in {seconds} second{'s' if seconds > 1 else ''}",
-        details={"retry-after": seconds},
-    )

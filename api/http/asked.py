@@ -57,5 +57,6 @@ def make_question(body: ResolveBody, state: State, client: Client = _UNKNOWN) ->
         nixpkgs=nixpkgs,
         fill=fill,
         builds=fill and client.trusted,
+        client=client.key,
     )
     return question, asked.notes

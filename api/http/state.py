@@ -16,6 +16,7 @@ from api.serving.publisher import Publisher
 from crawler.settings import IndexSettings
 from db.catalog import CatalogHandle, open_catalog
 
+from .budgets import Budget
 from .settings import ServiceSettings
 
 __all__ = ["State", "open_state", "state_of"]
@@ -63,7 +64,7 @@ def open_state(settings: ServiceSettings) -> Iterator[State]:
     )
     with contextlib.ExitStack() as stack:
         catalog = stack.enter_context(open_catalog(settings.db))
-        publisher = stack.enter_context(Publisher(catalog))
+        publisher = stack.enter_context(Publisher(catalog, spend=Budget(settings.facts_per_minute).spend))
         memory = stack.enter_context(Memory(catalog, most=settings.most_resolutions, max_age=settings.max_age))
         worker = WorkerSettings(
             db=settings.db,

@@ -68,8 +68,13 @@ class Answers:
             task = asyncio.create_task(self._work(question))
             self._flying[place] = task
             task.add_done_callback(lambda _: self._flying.pop(place, None))
-        # who goes away must not end the work that others wait for
-        answer = await asyncio.shield(task)
+        try:
+            # who goes away must not end the work that others wait for
+            answer = await asyncio.shield(task)
+        except MachError as error:
+            if error.code == "rate-limited" and how == "shared":
+                return await self._fly(question)  # somebody else had used up what they may have fetched
+            raise
         return Answered(answer.resolution, how, answer)
 
     async def _work(self, question: Question) -> Answer:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from crawler.settings import IndexSettings
+from resolver.errors import InputError
 
-__all__ = ["FILLS", "Limits", "WorkerSettings"]
+__all__ = ["FILLS", "Limits", "WorkerSettings", "refuse_rate"]
 
 #: What happens to facts that the catalog lacks: fetched at once, queued for the crawler, or refused.
 FILLS = ("on-demand", "queue", "off")
@@ -42,3 +44,18 @@ class WorkerSettings:
     """What the publisher wants to hear first."""
     log: str = "plain"
     """Form of the log's lines (:data:`.journal.LOG_FORMS`)."""
+
+
+def refuse_rate(wait: float, what: str) -> InputError:
+    """Return the error for a client that has to wait.
+
+    :param wait: seconds until it may ask again.
+    :param what: what there were too many of.
+    """
+    seconds = max(1, math.ceil(wait))
+    return InputError(
+        "rate-limited",
+        f"there were too many {what} from you within a minute",
+        hint=f"ask again in {seconds} second{'s' if seconds > 1 else ''}",
+        details={"retry-after": seconds},
+    )

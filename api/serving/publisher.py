@@ -10,13 +10,15 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Client, Connection, Listener
 from typing import TYPE_CHECKING, Any
 
 from db.writer import publish
 from resolver.errors import MachError, Unavailable
+
+from .limits import refuse_rate
 
 if TYPE_CHECKING:
     from db.catalog import CatalogHandle
@@ -27,6 +29,12 @@ __all__ = ["Publisher", "RemotePublisher"]
 _LOG = logging.getLogger("mach.publisher")
 #: Batches of facts that are published together at most.
 _MOST_TOGETHER = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Spending:
+    client: str
+    count: int
 
 
 @dataclass(slots=True)
@@ -41,10 +49,13 @@ class Publisher:
 
     A batch that cannot be stored together with others is stored alone, so that one wrong
     fact costs only those who sent it. Use it as a context manager.
+
+    :param spend: takes so many fetches of what a client may have; returns 0, or seconds to wait where it has too few.
     """
 
-    def __init__(self, catalog: CatalogHandle) -> None:
+    def __init__(self, catalog: CatalogHandle, *, spend: Callable[[str, int], float] = lambda *_: 0.0) -> None:
         self._catalog = catalog
+        self._spend = spend
         self._folder = tempfile.mkdtemp(prefix="mach-publisher-")
         self.address = os.path.join(self._folder, "socket")  # noqa: PTH118 - a Listener takes text
         self.key = secrets.token_bytes(32)
@@ -88,7 +99,11 @@ class Publisher:
     def _serve(self, connection: Connection[Any, Any]) -> None:
         with connection, contextlib.suppress(EOFError, OSError):  # a worker that ends hangs up
             while True:
-                batch = _Batch(connection.recv(), threading.Event())
+                received = connection.recv()
+                if isinstance(received, _Spending):
+                    connection.send(self._spend(received.client, received.count))
+                    continue
+                batch = _Batch(received, threading.Event())
                 self._add(1)
                 self._waiting.put(batch)
                 batch.done.wait()
@@ -150,16 +165,28 @@ class RemotePublisher:
         :raises MachError: what :func:`db.writer.publish` raises.
         :raises Unavailable: ``service-ending`` where the publisher is gone.
         """
+        answer = self._ask(tuple(facts))
+        if isinstance(answer, MachError):
+            raise answer
+        return int(answer)
+
+    def spend(self, client: str, count: int) -> None:
+        """Take *count* fetches of what *client* may have.
+
+        :raises InputError: ``rate-limited``.
+        :raises Unavailable: as for facts.
+        """
+        if wait := self._ask(_Spending(client, count)):
+            raise refuse_rate(float(wait), "facts to fetch for requests")
+
+    def _ask(self, value: object) -> Any:
         try:
             if self._connection is None:
                 self._connection = Client(self._address, "AF_UNIX", authkey=self._key)
-            self._connection.send(tuple(facts))
-            answer = self._connection.recv()
+            self._connection.send(value)
+            return self._connection.recv()
         except (OSError, EOFError) as error:
             self._connection = None
             raise Unavailable(
                 "service-ending", "the service is being restarted", hint="ask again in a few seconds"
             ) from error
-        if isinstance(answer, MachError):
-            raise answer
-        return int(answer)

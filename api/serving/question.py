@@ -27,6 +27,8 @@ class Question:
     """Whether build backends of sdists may be asked for it."""
     fill: bool = False
     """Whether what is missing may be fetched."""
+    client: str = ""
+    """Who pays for what is fetched (:attr:`api.http.clients.Client.key`); no part of what is asked."""
 
     @property
     def key(self) -> str:

@@ -27,9 +27,7 @@ from .question import Question
 from .resolution import Answer, resolution_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from db.facts import Fact
+    from .publisher import RemotePublisher
 
 __all__ = ["prepare", "render_form", "resolve"]
 
@@ -43,7 +41,7 @@ class _Worker:
 
     settings: WorkerSettings
     catalog: CatalogHandle
-    publish: Callable[[Sequence[Fact]], object] | None = None
+    publisher: RemotePublisher | None = None
 
 
 def prepare(settings: WorkerSettings) -> None:
@@ -65,7 +63,7 @@ def prepare(settings: WorkerSettings) -> None:
     if settings.publisher is not None:
         from .publisher import RemotePublisher
 
-        _Worker.publish = RemotePublisher(settings.publisher, settings.key)
+        _Worker.publisher = RemotePublisher(settings.publisher, settings.key)
 
 
 def _address_space() -> int:
@@ -83,7 +81,7 @@ def resolve(question: Question) -> Answer:
     :raises DataError: ``not-covered`` and what is wrong with the catalog.
     :raises Unavailable: ``resolution-too-large``, ``too-much-to-fetch``; where an index or a database cannot be used.
     """
-    settings, statistics = _Worker.settings, Statistics()
+    settings, publisher, statistics = _Worker.settings, _Worker.publisher, Statistics()
     filling = Filling(
         handle=_Worker.catalog,
         settings=lambda: settings.indexes,
@@ -94,7 +92,8 @@ def resolve(question: Question) -> Answer:
         statistics=statistics,
         builds=question.builds,
         most_facts=settings.limits.facts,
-        publish=_Worker.publish,
+        spend=None if publisher is None else lambda count: publisher.spend(question.client, count),
+        publish=publisher,
     )
     try:
         outcome = resolve_with(filling, question.request, snapshot=question.snapshot, nixpkgs=question.nixpkgs)

@@ -18,12 +18,18 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.cli.service_options import LIMITS
 from api.http.app import make_app
+from api.http.budgets import Budget
+from api.http.clients import address_of
 from api.http.settings import ServiceSettings
 from api.serving.journal import JsonFormatter
 from tests.e2e.machines import ROOT, Machine
+from tests.support.dists import make_wheel, wheel_from_installed
+from tests.support.index import IndexServer
 
 TEXT = {"Content-Type": "text/plain"}
 HEALTH = ("/healthz", "/readyz")
@@ -179,6 +185,37 @@ def test_who_asks_too_often_has_to_wait_and_others_do_not(machine: Machine, toke
         assert 'mach_refused_total{code="rate-limited"} 3.0' in other.get("/metrics").text
 
 
+def test_ten_thousand_invented_names_are_not_ten_thousand_lookups(machine: Machine) -> None:
+    names = [f"invented-{number}" for number in range(10_000)]
+    with IndexServer() as server:
+        index = server.index()
+        for dist in (make_wheel("idna", "3.4"), *map(wheel_from_installed, ("installer", "pyproject-hooks"))):
+            index.add(dist)
+        mine = Machine(home=machine.home, index_url=index.url)
+        with serving(mine, most_facts=500, facts_per_minute=1_000) as client:
+
+            def ask(some: list[str]) -> str:
+                answer = client.post("/resolve", content="\n".join(some), headers=TEXT)
+                if answer.status_code == 429:
+                    assert int(answer.headers["Retry-After"]) > 0
+                return code(answer)
+
+            assert ask(names) == "too-many-requirements"
+            assert ask(names[:600]) == "too-much-to-fetch"
+            assert len(server.asked) == 0
+            assert ask(names[:300]) == "unknown-project"
+            looked_up = len(server.asked)
+            assert 300 <= looked_up <= 302, "and the two projects that every environment takes"
+            assert ask(names[:300]) == "unknown-project"
+            assert len(server.asked) == looked_up, "an absence is remembered"
+            told = [ask(names[start : start + 400]) for start in range(300, 10_000, 400)]
+            assert told.count("rate-limited") >= 20
+            assert len(server.asked) <= 1_100
+            assert ask(names[:300]) == "unknown-project", "what is known can still be asked for"
+            other = TestClient(client.app, client=("192.0.2.2", 1))
+            assert other.post("/resolve", content="idna", headers=TEXT).status_code == 200
+
+
 def test_an_address_cannot_be_claimed_unless_a_proxy_is_trusted(machine: Machine) -> None:
     def asked(*words: str) -> list[int]:
         with machine.serve("--requests-per-minute", "2", "--workers", "1", *words) as url:
@@ -296,6 +333,51 @@ def test_a_bug_is_logged_by_its_place_and_answered_without_it(
     assert "builtins.KeyError" in line["exception"]
     assert any("in break_down" in frame for frame in line["exception"])
     assert "s3cr3t" not in json.dumps(line)
+
+
+# ---- budgets
+
+
+def test_a_budget_comes_back_evenly() -> None:
+    now = [0.0]
+    budget = Budget(60, clock=lambda: now[0])
+    assert [budget.spend("a") for _ in range(60)] == [0.0] * 60
+    assert budget.spend("a") == pytest.approx(1.0)
+    assert budget.spend("b") == 0.0, "each client has its own"
+    now[0] = 1.0
+    assert [budget.spend("a") > 0 for _ in range(2)] == [False, True]
+    now[0] = 1_000.0
+    assert budget.wait_for("a", 60) == 0.0
+    assert budget.spend("a", 120) == 0.0, "who has all of it may take more at once"
+    assert budget.spend("a") == pytest.approx(61.0), "and waits the longer"
+    assert Budget(0).spend("a", 10**9) == 0.0
+
+
+@given(st.lists(st.tuples(st.floats(0, 30), st.integers(1, 50)), max_size=60))
+def test_no_minute_has_more_than_two_allowances(steps: list[tuple[float, int]]) -> None:
+    now = [0.0]
+    budget, taken = Budget(50, clock=lambda: now[0]), []
+    for pause, count in steps:
+        now[0] += pause
+        if not budget.spend("a", count):
+            taken.append((now[0], count))
+    for at, _ in taken:
+        assert sum(count for when, count in taken if at <= when < at + 60) <= 100
+
+
+@pytest.mark.parametrize(
+    ("address", "known"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("s3cr3t", "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_a_client_is_known_by_its_address(address: str, known: str) -> None:
+    assert address_of({"client": (address, 1)}) == known
+    assert address_of({}) == "unknown"
 
 
 # ---- headers
