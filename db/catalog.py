@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from resolver.catalog import Artifact, Page, decode_page
+from resolver.catalog import Artifact, Page
 from resolver.errors import DataError
 from resolver.names import NormalizedName
 
@@ -25,8 +25,10 @@ from .connection import (
     too_new,
     translate_errors,
 )
+from .held_pages import HeldPages
 from .listings import batches, digits, listed_files, url_of
 from .location import Location, parse_location
+from .pages import RebuiltPages, read_pages
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -35,15 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CatalogHandle", "Freshness", "Reader", "open_catalog"]
 
-_PAGES = """
-    SELECT p.name, p.id, s.generation, g.body
-    FROM index_url i
-    JOIN project p ON p.index_id = i.id
-    JOIN project_state s ON s.project_id = p.id AND s.generation =
-        (SELECT max(q.generation) FROM project_state q WHERE q.project_id = p.id AND q.generation <= ?)
-    LEFT JOIN page g ON g.project_id = s.project_id AND g.generation = s.generation
-    WHERE i.text = ? AND p.name IN (??)
-"""
+#: Bytes of pages that a handle keeps in memory, about.
+_MOST_HELD = 128 << 20
 _FRESHNESS = """
     SELECT p.name, f.checked_at, f.etag, f.last_modified, f.last_serial
     FROM index_url i
@@ -89,28 +84,7 @@ class Reader:
 
         :raises DataError: ``catalog-corrupt``.
         """
-        connection = self._handle.connection
-        answer: dict[NormalizedName, Page] = {}
-        for names in batches(dict.fromkeys(projects)):
-            rows = connection.rows(expand(_PAGES, len(names)), (self.generation, index, *names))
-            for name, project_id, generation, body in rows:
-                answer[name] = self._page(index, name, project_id, generation, body)
-        return answer
-
-    def _page(self, index: str, project: NormalizedName, project_id: int, generation: int, body: bytes | None) -> Page:
-        if body is None:
-            from .load import load_state
-            from .page import build_page
-
-            stored = load_state(self._handle.connection, project_id, index, project, generation)
-            return build_page(stored.state, stored.file_ids)
-        try:
-            page = decode_page(body)
-        except ValueError as error:
-            raise corrupt(self._handle.location, f"page of {project}: {error}") from error
-        if (page.index, page.project) != (index, project):
-            raise corrupt(self._handle.location, f"the page of {project} is that of {page.project}")
-        return page
+        return read_pages(self._handle, index, projects, self.generation)
 
     def projects(self, index: str) -> list[NormalizedName]:
         """Return the names of all projects that this generation knows on *index*, absent ones included, sorted."""
@@ -176,6 +150,9 @@ class CatalogHandle:
     """An open catalog: readers of its generations, and the engine that writes to it.
 
     Safe to share between threads; each has a connection of its own.
+
+    :ivar held: pages that were read.
+    :ivar rebuilt: pages that were not in the catalog.
     """
 
     def __init__(self, location: Location, *, readonly: bool) -> None:
@@ -185,6 +162,8 @@ class CatalogHandle:
         self._connections: list[Connection] = []
         self._guard = threading.Lock()
         self._engine: sa.Engine | None = None
+        self.held = HeldPages(_MOST_HELD)
+        self.rebuilt = RebuiltPages()
 
     def __enter__(self) -> CatalogHandle:
         return self
@@ -196,6 +175,8 @@ class CatalogHandle:
 
     def close(self) -> None:
         """Close every connection; the handle opens new ones when it is used again."""
+        self.rebuilt.keep(self)
+        self.held.clear()
         with self._guard:
             for connection in self._connections:
                 connection.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,19 @@ from resolver.errors import DataError
 from .connection import BUSY_SECONDS, SCHEMA_VERSION, read_schema_version, too_new, translate_errors
 from .location import Location
 
-__all__ = ["WriteRows", "begin", "make_engine", "prepare", "upgrade"]
+__all__ = ["WriteRows", "begin", "keep_pages", "make_engine", "prepare", "upgrade"]
 
 #: Key of PostgreSQL's advisory lock around migrations: "mach" in ASCII.
 _MIGRATION_LOCK = 0x6D616368
+#: Seconds that who could do without writing waits for a writer.
+_SHORT_PATIENCE = 0.1
 
 
-def make_engine(location: Location) -> sa.Engine:
-    """Return an engine whose transactions are for writing: SQLite's begin with its write lock."""
+def make_engine(location: Location, *, patience: float = BUSY_SECONDS) -> sa.Engine:
+    """Return an engine whose transactions are for writing: SQLite's begin with its write lock.
+
+    :param patience: seconds for which SQLite waits for another writer.
+    """
     if location.url is not None:
         url = make_url(location.url).set(drivername="postgresql+psycopg")
         return sa.create_engine(url, poolclass=NullPool, connect_args={"client_encoding": "utf8"})
@@ -33,7 +38,7 @@ def make_engine(location: Location) -> sa.Engine:
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(location.file.absolute())),
         poolclass=NullPool,
-        connect_args={"timeout": BUSY_SECONDS},
+        connect_args={"timeout": patience},
     )
     sa.event.listen(engine, "connect", _configure_sqlite)
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
@@ -91,6 +96,28 @@ class WriteRows:
 
     def close(self) -> None:
         """Do nothing: who began the transaction ends it."""
+
+
+def keep_pages(location: Location, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows to the table of pages, in one transaction; those that are there already stay as they are.
+
+    It waits for nobody: a writer that is at work has precedence.
+
+    :raises Unavailable: where the catalog cannot be written now.
+    """
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    from .schema import page
+
+    with translate_errors(location), contextlib.ExitStack() as stack:
+        engine = make_engine(location, patience=_SHORT_PATIENCE)
+        stack.callback(engine.dispose)
+        connection = stack.enter_context(engine.begin())
+        if location.file is None:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(_SHORT_PATIENCE * 1000)}")
+            connection.execute(postgresql.insert(page).on_conflict_do_nothing(), rows)
+        else:
+            connection.execute(sqlite.insert(page).on_conflict_do_nothing(), rows)
 
 
 def prepare(location: Location) -> None:

@@ -7,7 +7,6 @@ import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Protocol
 
 from .names import NormalizedName
@@ -146,11 +145,8 @@ def encode_page(page: Page) -> bytes:
     return zlib.compress(b"".join(parts), 6)
 
 
-@lru_cache(maxsize=1024)
 def decode_page(data: bytes) -> Page:
-    """Return the page that :func:`encode_page` wrote; the same object for the same bytes.
-
-    Pages are never changed, so a service reads each state of a project once.
+    """Return the page that :func:`encode_page` wrote.
 
     :raises ValueError: where *data* is not such a page (a corrupt catalog).
     """
