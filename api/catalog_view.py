@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from db.catalog import CatalogHandle, Reader
 from db.filenames import Candidate, classify
-from db.snapshot import snapshots
+from db.snapshot import count_projects, projects_learned, resolve_snapshot, snapshots
 from resolver.catalog import NIXPKGS, SDIST, WHEEL
 from resolver.names import NormalizedName
 
 if TYPE_CHECKING:
     from db.facts import FileFact
 
-__all__ = ["snapshots_to_json", "view_project"]
+__all__ = ["snapshot_to_json", "snapshots_to_json", "view_project"]
 
+#: Projects that are named of what was new in a snapshot.
+MOST_LEARNED = 500
 _PROVIDERS = {WHEEL: "wheel", SDIST: "sdist", NIXPKGS: "nixpkgs"}
 
 
@@ -36,6 +38,27 @@ def snapshots_to_json(catalog: CatalogHandle, most: int) -> dict[str, Any]:
             }
             for snapshot in shown
         ],
+    }
+
+
+def snapshot_to_json(catalog: CatalogHandle, name: str) -> dict[str, Any]:
+    """Return the snapshot called *name* (id, unambiguous prefix, name) as JSON values.
+
+    ``learned`` are projects whose facts are new in it, at most :data:`MOST_LEARNED` of ``learned-count``, sorted.
+
+    :raises InputError: ``unknown-snapshot``, ``ambiguous-snapshot``.
+    """
+    generation = resolve_snapshot(catalog, name)
+    found = next(snapshot for snapshot in snapshots(catalog) if snapshot.generation == generation)
+    learned = sorted({project for _, project in projects_learned(catalog, generation)})
+    return {
+        "id": found.id,
+        "generation": generation,
+        "created-at": _time(found.created_at),
+        "names": list(found.names),
+        "projects": count_projects(catalog, generation),
+        "learned": learned[:MOST_LEARNED],
+        "learned-count": len(learned),
     }
 
 

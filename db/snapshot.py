@@ -14,7 +14,17 @@ from .digest import bucket_digest, bucket_of, snapshot_digest
 if TYPE_CHECKING:
     from .catalog import CatalogHandle
 
-__all__ = ["Snapshot", "pin", "replay", "resolve_snapshot", "snapshot_id", "snapshots", "unpin"]
+__all__ = [
+    "Snapshot",
+    "count_projects",
+    "pin",
+    "projects_learned",
+    "replay",
+    "resolve_snapshot",
+    "snapshot_id",
+    "snapshots",
+    "unpin",
+]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PREFIX = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
@@ -99,6 +109,24 @@ def snapshots(catalog: CatalogHandle) -> tuple[Snapshot, ...]:
         for number, created_at in catalog.connection.rows("SELECT number, created_at FROM generation ORDER BY number")
         if number in ids
     )
+
+
+def count_projects(catalog: CatalogHandle, generation: int) -> int:
+    """Return how many projects *generation* knows something of, absences included; of each index for itself."""
+    query = "SELECT COUNT(DISTINCT project_id) FROM project_state WHERE generation <= ?"
+    ((count,),) = catalog.connection.rows(query, (generation,))
+    return int(count)
+
+
+def projects_learned(catalog: CatalogHandle, generation: int) -> list[tuple[str, str]]:
+    """Return (index, project) of everything whose facts are new in *generation*."""
+    query = """
+        SELECT i.text, p.name FROM project_state s
+        JOIN project p ON p.id = s.project_id
+        JOIN index_url i ON i.id = p.index_id
+        WHERE s.generation = ?
+    """
+    return [(index, project) for index, project in catalog.connection.rows(query, (generation,))]
 
 
 def _keep(catalog: CatalogHandle, ids: dict[int, str]) -> None:

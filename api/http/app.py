@@ -16,6 +16,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from api.serving.lifeline import end_with_parent
+from api.web import pages
+from api.web.problem_page import as_page
 from resolver import __version__
 from resolver.errors import MachError
 
@@ -73,7 +75,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
         most_requests=settings.requests_per_minute,
         meter=meter,
     )
-    for part in (resolving, catalog, exporting, health):
+    for part in (pages, resolving, catalog, exporting, health):
         app.include_router(part.router)
     _handle_errors(app)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
@@ -82,18 +84,19 @@ def make_app(settings: ServiceSettings) -> FastAPI:
 
 def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(MachError)
-    async def _(_: Request, error: MachError) -> Response:
+    async def _(request: Request, error: MachError) -> Response:
         if error.code.startswith("catalog-"):
             _LOG.error("%s", error)
-        return problem_of(error)
+        return as_page(request, problem_of(error))
 
     @app.exception_handler(RequestValidationError)
-    async def _(_: Request, error: RequestValidationError) -> Response:
+    async def _(request: Request, error: RequestValidationError) -> Response:
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:10]]
-        return problem(400, "invalid-parameters", "the parameters do not have the expected form", context=lines)
+        told = problem(400, "invalid-parameters", "the parameters do not have the expected form", context=lines)
+        return as_page(request, told)
 
     @app.exception_handler(HTTPException)
-    async def _(_: Request, error: HTTPException) -> Response:
+    async def _(request: Request, error: HTTPException) -> Response:
         status, text = error.status_code, str(error.detail)
         if status == 404:
             response = problem(status, "not-found", text)
@@ -102,19 +105,21 @@ def _handle_errors(app: FastAPI) -> None:
         else:
             response = problem(status, "http-error", text)
         response.headers.update(error.headers or {})
-        return response
+        return as_page(request, response)
 
     @app.exception_handler(ClientDisconnect)
     async def _(_: Request, __: ClientDisconnect) -> Response:
         return Response(status_code=400)  # nobody reads it
 
     @app.exception_handler(OSError)
-    async def _(_: Request, error: OSError) -> Response:
+    async def _(request: Request, error: OSError) -> Response:
         _LOG.error("the system refused something", exc_info=error)
         hint = "ask again later; the service's log tells its operator more"
-        return problem(503, "system-error", error.strerror or "the system refused something", hint=hint)
+        return as_page(
+            request, problem(503, "system-error", error.strerror or "the system refused something", hint=hint)
+        )
 
     @app.exception_handler(Exception)
-    async def _(_: Request, error: Exception) -> Response:
+    async def _(request: Request, error: Exception) -> Response:
         _LOG.error("a request failed by a bug", exc_info=error)
-        return problem(500, "bug", "the service has a bug; its log tells more")
+        return as_page(request, problem(500, "bug", "the service has a bug; its log tells more"))

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
 
-from api.catalog_view import snapshots_to_json, view_project
+from api.catalog_view import snapshot_to_json, snapshots_to_json, view_project
 from api.service import find_snapshot
+from api.spelling import nearest_names
+from api.web.catalog_pages import project_page, snapshot_page, snapshots_page
+from api.web.rendering import wants_page
 from resolver.difference import compare_locks
 from resolver.errors import InputError
 from resolver.lock_reader import read_lock
@@ -24,24 +28,49 @@ __all__ = ["router"]
 
 router = APIRouter()
 
+#: Browsers get pages from the same paths.
+_VARYING = {"Vary": "Accept"}
 
-@router.get("/snapshots", responses={status: PROBLEM_RESPONSES[status] for status in (400, 503)})
+
+@router.get(
+    "/snapshots", response_model=dict[str, Any], responses={status: PROBLEM_RESPONSES[status] for status in (400, 503)}
+)
 async def list_snapshots(
     request: Request, most: Annotated[int, Query(ge=1, le=1000, description="The newest so many.")] = 100
-) -> dict[str, Any]:
+) -> Response:
     """List the states of the catalog, the newest first: ids, names, and when they were learned."""
-    return await asyncio.to_thread(snapshots_to_json, state_of(request).catalog, most)
+    listed = await asyncio.to_thread(snapshots_to_json, state_of(request).catalog, most)
+    return snapshots_page(request, listed) if wants_page(request) else JSONResponse(listed, headers=_VARYING)
 
 
-@router.get("/projects/{name}", responses={status: PROBLEM_RESPONSES[status] for status in (400, 404, 503)})
+@router.get(
+    "/snapshots/{name}",
+    response_model=dict[str, Any],
+    responses={status: PROBLEM_RESPONSES[status] for status in (400, 503)},
+)
+async def show_snapshot(request: Request, name: str) -> Response:
+    """Show a snapshot (id, unambiguous prefix, or name): how much it holds, and what was new in it."""
+    shown = await asyncio.to_thread(snapshot_to_json, state_of(request).catalog, name)
+    return snapshot_page(request, shown) if wants_page(request) else JSONResponse(shown, headers=_VARYING)
+
+
+@router.get(
+    "/projects/{name}",
+    response_model=dict[str, Any],
+    responses={status: PROBLEM_RESPONSES[status] for status in (400, 404, 503)},
+)
 async def show_project(
     request: Request,
     name: str,
     snapshot: Annotated[str | None, Query(max_length=200, description="Id, prefix or name.")] = None,
-) -> dict[str, Any]:
+) -> Response:
     """Show the releases of a project that the catalog knows, with the artifacts of each by provider."""
     state = state_of(request)
-    return await asyncio.to_thread(_project, state, name, snapshot)
+    shown = await asyncio.to_thread(_project, state, name, snapshot)
+    if wants_page(request):
+        every = request.query_params.get("every") == "true"
+        return await asyncio.to_thread(lambda: project_page(request, shown, snapshot, every=every))
+    return JSONResponse(shown, headers=_VARYING)
 
 
 def _project(state: State, name: str, snapshot: str | None) -> dict[str, Any]:
@@ -56,6 +85,7 @@ def _project(state: State, name: str, snapshot: str | None) -> dict[str, Any]:
             "not-found",
             f"the catalog does not know {name[:100]!r}",
             hint="a project is fetched once it is asked for, or by `mach crawl`",
+            details={"near": nearest_names(reader, state.indexes.indexes, name[:100].lower())},
         )
     return found
 

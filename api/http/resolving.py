@@ -14,6 +14,8 @@ from api.serving.answers import Answered
 from api.serving.forms import FORMS
 from api.serving.question import Question
 from api.serving.resolution import Resolution
+from api.web.rendering import wants_page
+from api.web.resolution_page import resolution_page
 from db.wanted import Wanted, want
 from resolver.errors import DataError, InputError, MachError
 
@@ -125,12 +127,19 @@ def _queue(state: State, error: DataError) -> DataError:
     summary="What was answered, for ever",
 )
 async def resolution(request: Request, name: str, form: _Form = None, system: _System = None) -> Response:
-    """Give a resolution again: its id, or its id with the suffix of a form: ``.nix``, ``.lock``, ``.pylock.toml``…"""
+    """Give a resolution again: its id, or its id with the suffix of a form: ``.nix``, ``.lock``, ``.pylock.toml``…
+
+    A browser that asks for HTML gets the page of the id alone.
+    """
     state = state_of(request)
-    found, kind = await find_resolution(state, name, form, request.headers.get("accept", ""))
+    page = form is None and "." not in name and wants_page(request)
+    found, kind = await find_resolution(state, name, form, "" if page else request.headers.get("accept", ""))
+    if page:
+        return await resolution_page(request, state, found, system, request.query_params.get("python"))
     response = await _respond(state, found, kind, system)
+    response.headers["Vary"] = "Accept"
     if response.status_code == 200 and request.headers.get("if-none-match") == response.headers["etag"]:
-        kept = {key: response.headers[key] for key in ("etag", "cache-control")}
+        kept = {key: response.headers[key] for key in ("etag", "cache-control", "vary")}
         return Response(status_code=304, headers=kept)
     return response
 

@@ -1,0 +1,95 @@
+"""HTML from templates: everything is escaped, and what could hide itself in a text is made visible."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from resolver import __version__
+from resolver.errors import printable
+
+from .assets import asset_path
+
+__all__ = ["render", "render_page", "wants_page"]
+
+_TYPE = re.compile(r"\s*([\w.+*-]+/[\w.+*-]+)\s*(;.*)?", re.DOTALL)
+
+
+def wants_page(request: Request) -> bool:
+    """Return whether a client asks for HTML by name, as browsers do: RFC 9110, 12.5.1.
+
+    Who accepts anything (``*/*``) is a program, and gets what programs get.
+    """
+    quality = {}
+    for part in request.headers.get("accept", "").split(","):
+        match = _TYPE.fullmatch(part)
+        if match:
+            given = re.search(r";\s*q=([01](?:\.\d{0,3})?)\s*(?:;|$)", match[2] or "")
+            quality[match[1].lower()] = float(given[1]) if given else 1.0
+    html = quality.pop("text/html", 0.0)
+    others = (q for kind, q in quality.items() if "*" not in kind and kind != "application/xhtml+xml")
+    return html > 0 and html >= max(others, default=0.0)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters |= {"exact": _exact, "count": _count, "short": _short, "link": _link}
+    environment.globals |= {"asset": asset_path, "version": __version__}
+    return environment
+
+
+def _finalize(value: Any) -> Any:
+    # Markup is escaped already; a stranger's text may hold characters that turn or hide what is around them
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _exact(text: str) -> Markup:
+    """Return *text* as it is: for what people copy or edit, where a changed character would be wrong."""
+    return escape(text)
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
+
+
+def _link(url: object) -> str:
+    """Return *url* where a browser may follow it, else nothing: a fact may hold any."""
+    return url if isinstance(url, str) and re.match(r"https?://[^\s\\]+\Z", url) else ""
+
+
+def render(template: str, **values: Any) -> str:
+    """Return the text of a template."""
+    return _environment().get_template(template).render(values)
+
+
+def render_page(template: str, *, status: int = 200, request: Request | None = None, **values: Any) -> Response:
+    """Return a page; with *request*, the short answer where the browser has it already.
+
+    What the same link gives to programs differs by Accept, so caches are told.
+    """
+    body = render(template, **values).encode("utf-8", "backslashreplace")
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept"}
+    if status == 200 and request is not None and request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    return Response(body, status_code=status, media_type="text/html", headers=headers)

@@ -1,0 +1,115 @@
+"""The page at a permanent link: what a request was resolved to, or why it has no solution."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import Request, Response
+from markupsafe import Markup
+
+from api.http.problems import problem_of
+from api.http.state import State
+from api.serving.resolution import Resolution
+from resolver.errors import InputError
+from resolver.lock import Lock, LockTarget
+from resolver.lock_reader import read_lock
+
+from .changes import fixes_of
+from .command import command_of, files_of
+from .drawing import draw
+from .problem_page import KINDS
+from .rendering import render_page
+from .views import view_target
+
+__all__ = ["resolution_page"]
+
+#: Texts (bytes) and graphs (pins) that are larger are linked and not shown.
+_LARGEST_TEXT, _LARGEST_GRAPH = 200_000, 600
+
+
+async def resolution_page(
+    request: Request, state: State, found: Resolution, system: str | None = None, python: str | None = None
+) -> Response:
+    """Return the page of *found*.
+
+    :param system: with *python*, which target of the lock is shown; its first by default.
+    :raises InputError: ``not-in-lock``.
+    :raises Unavailable: where no worker can write the forms that are shown.
+    """
+    told = await asyncio.to_thread(_told_of_all, request, found)
+    if found.failure is not None:
+        response = problem_of(found.failure)
+        return render_page(
+            "conflict.html",
+            status=response.status_code,
+            kind=KINDS[422],
+            problem=found.problem,
+            fixes=fixes_of(found.problem or {}),
+            **told,
+        )
+    assert found.lock is not None, "a resolution has a lock or a problem"
+    lock = await asyncio.to_thread(read_lock, found.lock)
+    target = _choose(lock, system, python)
+    nix = await state.answers.form(found, "nix")
+    picture = await _picture(state, found, lock, target)
+    return await asyncio.to_thread(
+        lambda: render_page(
+            "resolution.html",
+            request=request,
+            lock=lock,
+            view=view_target(target),
+            targets=_targets(lock),
+            picture=picture,
+            nix=_shown(nix),
+            lock_text=_shown(found.lock.encode()) if found.lock else None,
+            **told,
+        )
+    )
+
+
+def _told_of_all(request: Request, found: Resolution) -> dict[str, Any]:
+    """Return what the pages of answers with and without a solution have in common."""
+    return {
+        "found": found,
+        "asked": found.request,
+        "link": f"/resolutions/{found.id}",
+        "origin": str(request.base_url).rstrip("/"),
+        "command": command_of(found.request, found.snapshot, found.nixpkgs),
+        "files": files_of(found.request),
+    }
+
+
+def _choose(lock: Lock, system: str | None, python: str | None) -> LockTarget:
+    for target in lock.targets:
+        if system in (None, target.system) and python in (None, target.python):
+            return target
+    raise InputError(
+        "not-in-lock",
+        "the resolution has no such target",
+        context=[f"it has {', '.join(f'{t.system} with Python {t.python}' for t in lock.targets)}"],
+        hint="leave ?platform= and ?python= out to see its first",
+    )
+
+
+def _targets(lock: Lock) -> list[tuple[LockTarget, str]]:
+    """Return each target with the query that shows it."""
+    return [(target, f"?platform={target.system}&python={target.python}") for target in lock.targets]
+
+
+async def _picture(state: State, found: Resolution, lock: Lock, target: LockTarget) -> Markup | None:
+    if len(target.pins) > _LARGEST_GRAPH:
+        return None
+    first = next(t for t in lock.targets if t.system == target.system)
+    if first is target:
+        text = (await state.answers.form(found, "svg", target.system)).decode()
+    else:
+        # links of forms tell platforms apart, not Pythons
+        text = await asyncio.to_thread(draw, target)
+    return Markup(text)  # noqa: S704 - our own picture, in which draw() escapes what strangers wrote
+
+
+def _shown(text: Sequence[int] | bytes) -> str | None:
+    data = bytes(text)
+    return None if len(data) > _LARGEST_TEXT else data.decode()
