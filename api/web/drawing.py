@@ -14,6 +14,7 @@ __all__ = ["draw"]
 
 #: Pixels: of a node, between layers, between nodes, around everything, and of one character.
 _HEIGHT, _GAP, _SPACE, _MARGIN, _CHARACTER = 40, 72, 14, 16, 7.3
+_SMALL_CHARACTER = 6.2
 #: Fill and outline by provider, for where no stylesheet says more.
 _COLOURS = {"wheel": ("#e3f4ef", "#0b7a63"), "sdist": ("#fdf0dc", "#a05a00"), "nixpkgs": ("#e8edfd", "#3b55c4")}
 _OTHER = ("#f1f0ee", "#6b6862")
@@ -36,7 +37,8 @@ def draw(target: LockTarget) -> str:
     labels = {name: shorten(printable(f"{name} {pin.version}"), _MOST_LABEL) for name, pin in pins.items()}
     widths = [0.0] * (max(found.layers.values(), default=-1) + 1)
     for name, layer in found.layers.items():
-        widths[layer] = max(widths[layer], len(labels[name]) * _CHARACTER + 24)
+        kind = _kind(pins[name], name in target.roots)
+        widths[layer] = max(widths[layer], len(labels[name]) * _CHARACTER + 24, len(kind) * _SMALL_CHARACTER + 24)
     lefts, at = [], float(_MARGIN)
     for width in widths:
         lefts.append(at)
@@ -98,7 +100,6 @@ def _edge(pin: Pin, name: str, points: Sequence[tuple[float, float]]) -> str:
 def _node(pin: Pin, label: str, root: bool, left: float, centre: float, width: float) -> str:
     fill, outline = _COLOURS.get(pin.provider, _OTHER)
     top, weight = centre - _HEIGHT / 2, ' font-weight="700"' if root else ""
-    told = f"{pin.provider}, you asked for it" if root else pin.provider
     kind = f"node {pin.provider}{' root' if root else ''}"
     return (
         f"<g class={quoteattr(kind)} data-name={quoteattr(pin.name)}>"
@@ -106,5 +107,9 @@ def _node(pin: Pin, label: str, root: bool, left: float, centre: float, width: f
         f'stroke="{outline}" stroke-width="{2 if root else 1}"/>'
         f'<text x="{left + 12:.0f}" y="{centre - 3:.0f}" fill="#1c1b19"{weight}>{escape(label)}</text>'
         f'<text class="kind" x="{left + 12:.0f}" y="{centre + 12:.0f}" fill="{outline}" font-size="10">'
-        f"{escape(printable(told))}</text></g>"
+        f"{escape(_kind(pin, root))}</text></g>"
     )
+
+
+def _kind(pin: Pin, root: bool) -> str:
+    return printable(f"{pin.provider}, you ask for it" if root else pin.provider)

@@ -46,6 +46,7 @@ class TargetView:
 
     target: LockTarget
     rows: tuple[Row, ...]
+    """What the user asked for first, then by name."""
     tree: tuple[Branch, ...]
     counts: tuple[tuple[str, int], ...]
     """(provider, pins that come from it), the most first."""
@@ -64,7 +65,7 @@ def view_target(target: LockTarget) -> TargetView:
         target=target,
         rows=tuple(
             Row(pin=pin, requested=tuple(target.roots.get(pin.name, ())), askers=tuple(askers.get(pin.name, ())))
-            for pin in target.pins
+            for pin in sorted(target.pins, key=lambda pin: pin.name not in target.roots)
         ),
         tree=tuple(_branches(list_tree(target), {pin.name: pin.provider for pin in target.pins})),
         counts=tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),

@@ -45,6 +45,9 @@ if (paste) {
 }
 
 for (const graph of document.querySelectorAll("svg.graph")) {
+  const canvas = graph.parentElement;
+  const root = graph.querySelector(".root rect");
+  if (root) canvas.scrollTop = root.y.baseVal.value - canvas.clientHeight / 2;
   const edges = [...graph.querySelectorAll(".edge")];
   const nodes = new Map([...graph.querySelectorAll(".node")].map((node) => [node.dataset.name, node]));
   const look = (name) => {
