@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from packaging.markers import Marker
@@ -12,6 +13,7 @@ from packaging.requirements import Requirement as Pep508
 from packaging.specifiers import SpecifierSet
 
 from .direct import InvalidReference, parse_reference
+from .edges import SpecifierFlags
 from .errors import shorten
 from .names import NormalizedName, normalize_extra, normalize_project
 from .requirement import find_excess
@@ -30,6 +32,8 @@ class Dependency(NamedTuple):
     """PEP 508 without the marker, extras and specifiers sorted."""
     url: str | None = None
     """A direct reference in normal form: good only where a requirement of the user's names it as well."""
+    flags: SpecifierFlags | None = None
+    """Of the specifier, where they are at hand."""
 
 
 class _Parsed(NamedTuple):
@@ -38,22 +42,22 @@ class _Parsed(NamedTuple):
     problem: str | None
 
 
-_parsed: dict[str, _Parsed] = {}
+class _Decided(NamedTuple):
+    """What the lines of one file state for an extra on one target, and what was evaluated to find out."""
+
+    dependencies: tuple[Dependency, ...]
+    problem: str | None
+    evaluations: tuple[tuple[tuple[str, str], Marker, bool], ...]
+    """((marker's text, extra), marker, verdict)."""
+    raised: tuple[tuple[str, str], ...]
+
 
 #: A marker that is a conjunction with ``extra == "x"``: it cannot hold without that extra.
 _ONE_EXTRA = re.compile(r"""\bextra\s*==\s*["']([^"']*)["']""")
 
 
+@lru_cache(maxsize=1 << 16)
 def _parse(line: str) -> _Parsed:
-    found = _parsed.get(line)
-    if found is None:
-        found = _parse_now(line)
-        if len(_parsed) < 1_000_000:
-            _parsed[line] = found
-    return found
-
-
-def _parse_now(line: str) -> _Parsed:
     shown = shorten(line)
     excess = find_excess(line)
     if excess is not None:
@@ -72,7 +76,8 @@ def _parse_now(line: str) -> _Parsed:
         except InvalidReference as error:
             return _Parsed(None, parsed.marker, f"its requirement {redact(shown)!r} names a URL: {error}")
     text = f"{project}{brackets}{parsed.specifier}" if url is None else f"{project}{brackets} @ {url}"
-    return _Parsed(Dependency(project, extras, parsed.specifier, text, url), parsed.marker, None)
+    flags = SpecifierFlags(parsed.specifier)
+    return _Parsed(Dependency(project, extras, parsed.specifier, text, url, flags), parsed.marker, None)
 
 
 class MarkerJudge:
@@ -82,10 +87,12 @@ class MarkerJudge:
     data: ``===`` on an implementation name).
     """
 
-    __slots__ = ("_environment", "_markers", "_verdicts", "raised")
+    __slots__ = ("_environment", "_markers", "_verdicts", "environment", "raised")
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = dict(environment)
+        #: Of the target, as one value: to remember by it what holds.
+        self.environment = frozenset(self._environment.items())
         self._verdicts: dict[tuple[str, str], bool] = {}
         self._markers: dict[tuple[str, str], Marker] = {}
         #: Markers that raised, with the reason.
@@ -107,6 +114,20 @@ class MarkerJudge:
             self._markers[text, extra] = marker
         return verdict
 
+    def take_over(self, decided: _Decided) -> None:
+        """Count what *decided* evaluated as evaluated here."""
+        for key, marker, verdict in decided.evaluations:
+            if key not in self._verdicts:
+                self._verdicts[key] = verdict
+                self._markers[key] = marker
+        for text, reason in decided.raised:
+            self.raised.setdefault(text, reason)
+
+    def to_decided(self, dependencies: Sequence[Dependency], problem: str | None) -> _Decided:
+        """Return what lines state, with all that was evaluated here."""
+        evaluations = tuple((key, marker, self._verdicts[key]) for key, marker in self._markers.items())
+        return _Decided(tuple(dependencies), problem, evaluations, tuple(self.raised.items()))
+
     def evaluated(self) -> list[tuple[Marker, str]]:
         """Return (marker, extra) of every evaluation, sorted by their texts."""
         return [(self._markers[key], key[1]) for key in sorted(self._markers)]
@@ -125,13 +146,23 @@ def _cannot_hold(line: str, extra: str) -> bool:
     return found is not None and normalize_extra(found[1]) != extra
 
 
-def dependencies_of(lines: Sequence[str], extra: str, judge: MarkerJudge) -> tuple[list[Dependency], str | None]:
+def dependencies_of(lines: Sequence[str], extra: str, judge: MarkerJudge) -> tuple[Sequence[Dependency], str | None]:
     """Return the dependencies that *lines* state for *extra* (``""`` for none), and a problem or None.
+
+    A service is asked about the same files again and again: what they state is found out once for each target.
 
     :param lines: Requires-Dist lines as the metadata has them.
     :return: the dependencies that hold, in the order of the lines; the problem is a
         sentence that makes the candidate unusable (a line that does not parse, a URL).
     """
+    decided = _decide(tuple(lines), extra, judge.environment)
+    judge.take_over(decided)
+    return decided.dependencies, decided.problem
+
+
+@lru_cache(maxsize=1 << 14)
+def _decide(lines: tuple[str, ...], extra: str, environment: frozenset[tuple[str, str]]) -> _Decided:
+    judge = MarkerJudge(dict(environment))
     answer: list[Dependency] = []
     for line in lines:
         if _cannot_hold(line, extra):
@@ -139,8 +170,8 @@ def dependencies_of(lines: Sequence[str], extra: str, judge: MarkerJudge) -> tup
         parsed = _parse(line)
         if parsed.dependency is None:
             if parsed.marker is None or judge.holds(parsed.marker, extra):
-                return answer, parsed.problem
+                return judge.to_decided(answer, parsed.problem)
             continue
         if judge.holds(parsed.marker, extra):
             answer.append(parsed.dependency)
-    return answer, None
+    return judge.to_decided(answer, None)

@@ -26,6 +26,7 @@ class Edge:
         origin: str,
         exact: tuple[int, str] | None = None,
         provider: str | None = None,
+        flags: SpecifierFlags | None = None,
     ) -> None:
         self.project = project
         self.extra = extra
@@ -39,7 +40,7 @@ class Edge:
         self.provider = exact[1] if exact is not None else provider
         #: Mask of the ranks that satisfy the specifier; -1 until the project's page is known.
         self.mask = -1
-        self._flags: SpecifierFlags | None = None
+        self._flags = flags
 
     @property
     def flags(self) -> SpecifierFlags:
@@ -59,11 +60,12 @@ class Edge:
 
 
 class SpecifierFlags:
-    """What a specifier set says about the order in which projects are decided."""
+    """What a specifier set says about the order in which projects are decided, and how it is written."""
 
-    __slots__ = ("bounded", "pinned", "stated")
+    __slots__ = ("bounded", "pinned", "stated", "text")
 
     def __init__(self, specifiers: SpecifierSet) -> None:
+        self.text = str(specifiers)
         self.stated = len(specifiers) > 0
         self.pinned = any(
             s.operator == "===" or (s.operator == "==" and not s.version.endswith(".*")) for s in specifiers

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .crates import Crate, crate_url
+from .json_text import write_json
 
 __all__ = [
     "LOCK_VERSION",
@@ -292,7 +293,7 @@ def lock_to_json(lock: Lock) -> dict[str, Any]:
 
 def render_lock(lock: Lock) -> str:
     """Return the text of ``mach.lock``: sorted keys, one field a line, a final newline."""
-    return json.dumps(lock_to_json(lock), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return write_json(lock_to_json(lock)) + "\n"
 
 
 def parse_lock(text: str, name: str = "mach.lock") -> Lock:

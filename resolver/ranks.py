@@ -93,9 +93,13 @@ class VersionRanks:
         epoch, release = self._key(rank)
         return epoch, release[0]
 
-    def mask(self, specifiers: SpecifierSet) -> int:
-        """Return the mask of the versions that all of *specifiers* admit, pre-releases included."""
-        text = str(specifiers)
+    def mask(self, specifiers: SpecifierSet, text: str | None = None) -> int:
+        """Return the mask of the versions that all of *specifiers* admit, pre-releases included.
+
+        :param text: how they are written, where that is at hand.
+        """
+        if text is None:
+            text = str(specifiers)
         found = self._set_masks.get(text)
         if found is None:
             found = self.all

@@ -202,7 +202,7 @@ class Supply:
             # constraints, too: they are the user's own, and the pins of a foreign lock
             for edge in (*named, *self.constraints.get(project, ())):
                 if edge.flags.pinned:
-                    mask |= pool.ranks.mask(edge.specifier)
+                    mask |= pool.ranks.mask(edge.specifier, edge.flags.text)
             preferred = self.preferred(pool)
             if preferred is not None:
                 mask |= 1 << preferred[0]
@@ -220,7 +220,7 @@ class Supply:
     def mask(self, edge: Edge, pool: Pool) -> int:
         """Return the ranks of *pool* that satisfy *edge*."""
         if edge.mask < 0:
-            edge.mask = pool.ranks.mask(edge.specifier) if edge.exact is None else 1 << edge.exact[0]
+            edge.mask = pool.ranks.mask(edge.specifier, edge.flags.text) if edge.exact is None else 1 << edge.exact[0]
         return edge.mask
 
     def admitted(self, pool: Pool, edges: Iterable[Edge]) -> int:
@@ -361,7 +361,7 @@ class Supply:
         overrides = self._overrides.get((parent, project)) if parent else None
         overrides = overrides or self._overrides.get((None, project))
         if overrides is None:
-            stated = [(extras, dependency.specifier, dependency.text)]
+            stated = [(extras, dependency.specifier, dependency.text, dependency.flags)]
         else:
             self._used.update(overrides)
             provider = None
@@ -370,13 +370,14 @@ class Supply:
                     tuple(sorted({*extras, *o.requirement.extras})),
                     o.requirement.specifier,
                     f"{_without_marker(o.requirement)}",
+                    None,
                 )
                 for o in overrides
                 if self.judge.holds(o.requirement.marker)
             ]
-        for some, specifier, text in stated:
+        for some, specifier, text, flags in stated:
             for extra in ("", *some):
-                yield Edge(project, extra, specifier, text, origin, provider=provider)
+                yield Edge(project, extra, specifier, text, origin, provider=provider, flags=flags)
 
     def unused_excludes(self) -> list[NormalizedName]:
         """Return the projects to leave out that nobody asked for so far, sorted."""
