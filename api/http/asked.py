@@ -15,11 +15,8 @@ from .state import State
 
 __all__ = ["make_question"]
 
-#: Who did not come through the door: it is not trusted, and all of them have one budget.
-_UNKNOWN = Client(name="unknown")
 
-
-def make_question(body: ResolveBody, state: State, client: Client = _UNKNOWN) -> tuple[Question, tuple[str, ...]]:
+def make_question(body: ResolveBody, state: State, client: Client) -> tuple[Question, tuple[str, ...]]:
     """Return what *body* asks, bound to the newest generation where it names no snapshot, and notes on it.
 
     :param client: who asks; where it showed a token of the operator's, build backends may be asked for it.

@@ -20,6 +20,7 @@ from resolver.names import normalize_project
 
 from .bodies import DiffBody, read_document
 from .description import reference
+from .documents import Difference, Project, Snapshot, Snapshots
 from .problems import PROBLEM_RESPONSES
 from .resolving import find_resolution, read_limited
 from .state import State, state_of
@@ -33,7 +34,7 @@ _VARYING = {"Vary": "Accept"}
 
 
 @router.get(
-    "/snapshots", response_model=dict[str, Any], responses={status: PROBLEM_RESPONSES[status] for status in (400, 503)}
+    "/snapshots", response_model=Snapshots, responses={status: PROBLEM_RESPONSES[status] for status in (400, 503)}
 )
 async def list_snapshots(
     request: Request, most: Annotated[int, Query(ge=1, le=1000, description="The newest so many.")] = 100
@@ -45,7 +46,7 @@ async def list_snapshots(
 
 @router.get(
     "/snapshots/{name}",
-    response_model=dict[str, Any],
+    response_model=Snapshot,
     responses={status: PROBLEM_RESPONSES[status] for status in (400, 503)},
 )
 async def show_snapshot(request: Request, name: str) -> Response:
@@ -56,7 +57,7 @@ async def show_snapshot(request: Request, name: str) -> Response:
 
 @router.get(
     "/projects/{name}",
-    response_model=dict[str, Any],
+    response_model=Project,
     responses={status: PROBLEM_RESPONSES[status] for status in (400, 404, 503)},
 )
 async def show_project(
@@ -92,17 +93,18 @@ def _project(state: State, name: str, snapshot: str | None) -> dict[str, Any]:
 
 @router.post(
     "/diff",
+    response_model=Difference,
     responses={status: PROBLEM_RESPONSES[status] for status in (400, 404, 413, 415, 422, 424, 503)},
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": reference(DiffBody)}}}},
 )
-async def diff(request: Request) -> dict[str, Any]:
+async def diff(request: Request) -> Response:
     """Tell what differs between two locks, each given as its text or by the id of a resolution."""
     state = state_of(request)
     data = await read_limited(request, 16 * state.settings.largest_body)
     body = read_document(DiffBody, data, request.headers.get("content-type", ""))
     before, after = [await _lock_text(state, given) for given in (body.before, body.after)]
-    return await asyncio.to_thread(
-        lambda: compare_locks(read_lock(before, "before"), read_lock(after, "after")).to_json()
+    return JSONResponse(
+        await asyncio.to_thread(lambda: compare_locks(read_lock(before, "before"), read_lock(after, "after")).to_json())
     )
 
 

@@ -8,7 +8,9 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from .admission import HEALTH
 from .bodies import DiffBody, ResolveBody
+from .problems import PROBLEM_RESPONSES
 
 __all__ = ["describe", "reference"]
 
@@ -25,6 +27,27 @@ def describe(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         document = FastAPI.openapi(app)
         _, found = models_json_schema([(ResolveBody, "validation"), (DiffBody, "validation")], ref_template=_TEMPLATE)
-        document.setdefault("components", {}).setdefault("schemas", {}).update(found["$defs"])
+        components = document.setdefault("components", {})
+        schemas = components.setdefault("schemas", {})
+        schemas.update(found["$defs"])
+        # what FastAPI says of itself about wrong parameters is not what is answered here
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        for path, operations in document["paths"].items():
+            for operation in operations.values():
+                _complete(operation, open_to_all=path in HEALTH)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _complete(operation: dict[str, Any], *, open_to_all: bool) -> None:
+    """Add what every operation may answer."""
+    responses = operation["responses"]
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]
+    if not open_to_all:
+        responses |= {str(status): PROBLEM_RESPONSES[status] for status in (401, 429)}
+        # a token is needed only where the operator wants one
+        operation["security"] = [{}, {"token": []}]
+    operation["responses"] = dict(sorted(responses.items()))

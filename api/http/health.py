@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 
 from db.connection import SCHEMA_VERSION
 from resolver import __version__
 from resolver.lock import LOCK_VERSION, RESOLVER_VERSION
 
+from .documents import Health, Readiness, Versions
 from .problems import PROBLEM_RESPONSES
 from .state import state_of
 
@@ -19,29 +20,31 @@ __all__ = ["router"]
 router = APIRouter()
 
 
-@router.get("/healthz", responses={200: {"description": "The process answers."}})
-async def healthz() -> dict[str, str]:
+@router.get("/healthz", response_model=Health, responses={200: {"description": "The process answers."}})
+async def healthz() -> Response:
     """Tell that the process answers."""
-    return {"status": "ok", "version": __version__}
+    return JSONResponse({"status": "ok", "version": __version__})
 
 
-@router.get("/readyz", responses={503: PROBLEM_RESPONSES[503]})
-async def readyz(request: Request) -> dict[str, Any]:
+@router.get("/readyz", response_model=Readiness, responses={503: PROBLEM_RESPONSES[503]})
+async def readyz(request: Request) -> Response:
     """Tell that the catalog can be read, and what its newest state is."""
     state = state_of(request)
     generation = await asyncio.to_thread(state.catalog.generation)
-    return {"status": "ready", "generation": generation, "workers": state.answers.pool.workers}
+    return JSONResponse({"status": "ready", "generation": generation, "workers": state.answers.pool.workers})
 
 
-@router.get("/version")
-async def version() -> dict[str, Any]:
+@router.get("/version", response_model=Versions)
+async def version() -> Response:
     """Tell the versions that answers depend on."""
-    return {
-        "mach": __version__,
-        "resolver-version": RESOLVER_VERSION,
-        "lock-version": LOCK_VERSION,
-        "schema-version": SCHEMA_VERSION,
-    }
+    return JSONResponse(
+        {
+            "mach": __version__,
+            "resolver-version": RESOLVER_VERSION,
+            "lock-version": LOCK_VERSION,
+            "schema-version": SCHEMA_VERSION,
+        }
+    )
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

@@ -49,7 +49,15 @@ _BODY_DOCS: dict[str, Any] = {
         },
     }
 }
-_Form = Annotated[str | None, Query(alias="format", max_length=20, description=f"One of {', '.join(FORMS)}.")]
+_Form = Annotated[
+    str | None,
+    Query(
+        alias="format",
+        max_length=20,
+        description=f"One of {', '.join(FORMS)}.",
+        json_schema_extra={"enum": [*FORMS]},
+    ),
+]
 _System = Annotated[
     str | None, Query(alias="platform", max_length=40, description="Which of the lock's; its first by default.")
 ]
@@ -122,7 +130,7 @@ def _queue(state: State, error: DataError) -> DataError:
     responses={
         200: _ANSWERS[200],
         304: {"description": "It is what the client has."},
-        **{status: PROBLEM_RESPONSES[status] for status in (400, 404, 422, 503)},
+        **{status: PROBLEM_RESPONSES[status] for status in (400, 404, 406, 422, 503)},
     },
     summary="What was answered, for ever",
 )
