@@ -80,7 +80,7 @@ class Answers:
     async def _work(self, question: Question) -> Answer:
         answer = await self.pool.resolve(question)
         if answer.lasting:
-            await asyncio.to_thread(self.memory.keep, question, answer)
+            self.memory.keep(question, answer)
         return answer
 
     async def form(self, resolution: Resolution, form: str, system: str | None = None) -> bytes:

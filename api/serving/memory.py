@@ -48,10 +48,10 @@ class Memory:
         self._most = most
         self._max_age = max_age
         self._guard = threading.Lock()
-        self._bodies: LRUCache[str, bytes] = LRUCache(_BYTES, getsizeof=len)
+        self._held: LRUCache[str, Resolution] = LRUCache(_BYTES, getsizeof=lambda held: held.size)
         self._forms: LRUCache[tuple[str, str, str | None], bytes] = LRUCache(_BYTES, getsizeof=len)
         self._answers: LRUCache[tuple[str, int], tuple[str, float]] = LRUCache(100_000)
-        self._waiting: queue.Queue[Run | None] = queue.Queue(_WAITING)
+        self._waiting: queue.Queue[tuple[Question, Answer] | None] = queue.Queue(_WAITING)
         self._writer = threading.Thread(target=self._write, daemon=True, name="memory")
         self._writer.start()
 
@@ -71,18 +71,19 @@ class Memory:
         key = question.key, question.generation
         with self._guard:
             known, at = self._answers.get(key, ("", 0.0))
-            body = self._bodies.get(known)
+            held = self._held.get(known)
         # where pages grow old, the catalog tells their age, but it may not have the answer yet
-        if body is not None and (not question.fill or time.monotonic() - at < _WRITTEN_AFTER):
-            return Resolution.of_bytes(body)
+        if held is not None and (not question.fill or time.monotonic() - at < _WRITTEN_AFTER):
+            return held
         since = int(time.time()) - self._max_age if question.fill else None
         found = recall(self._catalog, *key, checked_since=since)
         if found is None:
             return None
+        resolution = Resolution.of_bytes(found[1])
         with self._guard:
             self._answers[key] = found[0], 0.0
-            self._hold(*found)
-        return Resolution.of_bytes(found[1])
+            self._hold(resolution)
+        return resolution
 
     def load(self, resolution: str) -> Resolution | None:
         """Return the resolution with this id, None where it is unknown.
@@ -91,30 +92,23 @@ class Memory:
         :raises Unavailable: where the database cannot be reached.
         """
         with self._guard:
-            body = self._bodies.get(resolution)
-        if body is None:
+            held = self._held.get(resolution)
+        if held is None:
             body = load(self._catalog, resolution)
             if body is None:
                 return None
+            held = Resolution.of_bytes(body)
             with self._guard:
-                self._hold(resolution, body)
-        return Resolution.of_bytes(body)
+                self._hold(held)
+        return held
 
     def keep(self, question: Question, answer: Answer) -> None:
         """Remember *answer*, now in this process and soon in the catalog."""
-        body = answer.resolution.to_bytes()
         with self._guard:
-            self._hold(answer.resolution.id, body)
+            self._hold(answer.resolution)
             self._answers[question.key, answer.generation] = answer.resolution.id, time.monotonic()
-        run = Run(
-            request=question.key,
-            generation=answer.generation,
-            resolution=answer.resolution.id,
-            body=body,
-            reads=answer.reads,
-        )
         try:
-            self._waiting.put_nowait(run)
+            self._waiting.put_nowait((question, answer))
         except queue.Full:
             _LOG.warning("an answer is not remembered: %s wait to be written already", _WAITING)
 
@@ -129,27 +123,37 @@ class Memory:
             with self._guard:
                 self._forms[resolution, form, system] = body
 
-    def _hold(self, resolution: str, body: bytes) -> None:
-        if len(body) <= _BYTES:
-            self._bodies[resolution] = body
+    def _hold(self, resolution: Resolution) -> None:
+        if resolution.size <= _BYTES:
+            self._held[resolution.id] = resolution
 
     def _write(self) -> None:
         while (first := self._waiting.get()) is not None:
-            runs, ending = [first], False
-            while len(runs) < _TOGETHER:
+            together, ending = [first], False
+            while len(together) < _TOGETHER:
                 try:
-                    run = self._waiting.get_nowait()
+                    more = self._waiting.get_nowait()
                 except queue.Empty:
                     break
-                if run is None:
+                if more is None:
                     ending = True
                     break
-                runs.append(run)
+                together.append(more)
             try:
-                remember(self._catalog, runs, most=self._most)
+                remember(self._catalog, [_run(*one) for one in together], most=self._most)
             except MachError as error:
-                _LOG.warning("%s answers are not remembered: %s", len(runs), error.message)
+                _LOG.warning("%s answers are not remembered: %s", len(together), error.message)
             except Exception:
-                _LOG.exception("%s answers are not remembered", len(runs))
+                _LOG.exception("%s answers are not remembered", len(together))
             if ending:
                 return
+
+
+def _run(question: Question, answer: Answer) -> Run:
+    return Run(
+        request=question.key,
+        generation=answer.generation,
+        resolution=answer.resolution.id,
+        body=answer.resolution.to_bytes(),
+        reads=answer.reads,
+    )

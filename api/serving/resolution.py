@@ -37,6 +37,12 @@ class Resolution:
     """``rev`` and ``sha256`` of the nixpkgs that was pinned."""
 
     @property
+    def size(self) -> int:
+        """Bytes of memory, about."""
+        texts = (self.lock or "", *self.request.get("requirements", ()), *self.warnings)
+        return 2_000 + sum(map(len, texts)) + (0 if self.problem is None else len(str(self.problem)))
+
+    @property
     def failure(self) -> NoSolution | None:
         """The problem as an error."""
         return None if self.problem is None else NoSolution.from_json(self.problem)
