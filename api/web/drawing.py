@@ -71,7 +71,7 @@ def draw(target: LockTarget) -> str:
     title = printable(f"{len(pins)} pins and {len(edges)} requirements between them, {target.system}, {target.python}")
     width, height = round(whole_width), round(whole_height)
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" role="img" aria-label={quoteattr(title)} '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" role="img" aria-label={_quoted(title)} '
         f'width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         'font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="12">'
     )
@@ -92,7 +92,7 @@ def _edge(pin: Pin, name: str, points: Sequence[tuple[float, float]]) -> str:
         x, y = to_x, to_y
     title = escape(shorten(printable(f"{pin.name} requires {', '.join(pin.dependencies[name])}"), _MOST_TITLE))
     return (
-        f'<path class="edge" data-from={quoteattr(pin.name)} data-to={quoteattr(name)} d="{" ".join(path)}" '
+        f'<path class="edge" data-from={_quoted(pin.name)} data-to={_quoted(name)} d="{" ".join(path)}" '
         f'fill="none" stroke="#b9b5ab" stroke-width="1.2" marker-end="url(#arrow)"><title>{title}</title></path>'
     )
 
@@ -102,13 +102,17 @@ def _node(pin: Pin, label: str, root: bool, left: float, centre: float, width: f
     top, weight = centre - _HEIGHT / 2, ' font-weight="700"' if root else ""
     kind = f"node {pin.provider}{' root' if root else ''}"
     return (
-        f"<g class={quoteattr(kind)} data-name={quoteattr(pin.name)}>"
+        f"<g class={_quoted(kind)} data-name={_quoted(pin.name)}>"
         f'<rect x="{left:.0f}" y="{top:.0f}" width="{width:.0f}" height="{_HEIGHT}" rx="7" fill="{fill}" '
         f'stroke="{outline}" stroke-width="{2 if root else 1}"/>'
         f'<text x="{left + 12:.0f}" y="{centre - 3:.0f}" fill="#1c1b19"{weight}>{escape(label)}</text>'
         f'<text class="kind" x="{left + 12:.0f}" y="{centre + 12:.0f}" fill="{outline}" font-size="10">'
         f"{escape(_kind(pin, root))}</text></g>"
     )
+
+
+def _quoted(text: str) -> str:
+    return quoteattr(printable(text))
 
 
 def _kind(pin: Pin, root: bool) -> str:

@@ -7,6 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -49,7 +50,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {"exact": _exact, "count": _count, "short": _short, "link": _link}
+    environment.filters |= {"exact": _exact, "count": _count, "short": _short, "link": _link, "urlencode": _urlencode}
     environment.globals |= {"asset": asset_path, "version": __version__}
     return environment
 
@@ -75,6 +76,11 @@ def _short(digest: str) -> str:
 def _link(url: object) -> str:
     """Return *url* where a browser may follow it, else nothing: a fact may hold any."""
     return url if isinstance(url, str) and re.match(r"https?://[^\s\\]+\Z", url) else ""
+
+
+def _urlencode(text: str) -> str:
+    """Return *text* as one segment of a path or one value of a query (RFC 3986)."""
+    return quote(printable(text), safe="")
 
 
 def render(template: str, **values: Any) -> str:
