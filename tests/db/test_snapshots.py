@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from db.catalog import CatalogHandle, open_catalog
-from db.snapshot import pin, resolve_snapshot, snapshot_id, snapshots, unpin
+from db.snapshot import count_projects, pin, projects_learned, resolve_snapshot, snapshot_id, snapshots, unpin
 from db.verification import status, verify
 from db.writer import publish
 from resolver.catalog import decode_page, encode_page
@@ -204,3 +204,11 @@ def test_reading_ids_needs_no_write_access(tmp_path: Path):
         assert [s.id for s in snapshots(reading)] == [wanted]
         with pytest.raises(DataError, match="for reading only"):
             publish(reading, [])
+
+
+def test_what_a_snapshot_holds_and_what_was_new_in_it(catalog: CatalogHandle):
+    publish(catalog, [page("alpha", WHEEL), absence("beta")])
+    publish(catalog, [absence("gamma"), metadata("alpha", WHEEL, "gamma>1")])
+    assert [count_projects(catalog, generation) for generation in (1, 2)] == [2, 3]
+    assert sorted(projects_learned(catalog, 1)) == [(INDEX, "alpha"), (INDEX, "beta")]
+    assert sorted(projects_learned(catalog, 2)) == [(INDEX, "alpha"), (INDEX, "gamma")]
