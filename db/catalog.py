@@ -202,7 +202,7 @@ class CatalogHandle:
         """This thread's connection for reading."""
         found: Connection | None = getattr(self._local, "connection", None)
         if found is None:
-            found = connect(self.location)
+            found = connect(self.location, self.held.clear)
             with self._guard:
                 self._connections.append(found)
             self._local.connection = found
@@ -271,13 +271,17 @@ class CatalogHandle:
         return int(rows[0][0]) if rows else None
 
 
-def open_catalog(where: str | Path | None = None, *, create: bool = True, readonly: bool = False) -> CatalogHandle:
+def open_catalog(
+    where: str | Path | None = None, *, create: bool = True, readonly: bool = False, checked: bool = False
+) -> CatalogHandle:
     """Return a handle of the catalog at *where*: a file, ``sqlite:///FILE``, ``postgresql://…``; None: the user's own.
 
     A new or older catalog is made or migrated first, unless *readonly*; with *create*
     false a missing one is an error.  The check of the schema's version needs neither
     SQLAlchemy nor alembic.
 
+    :param checked: somebody opened it a moment ago: nothing is looked at before the first question, so that a process
+        of a service can start while the database is away for a while.
     :raises InputError: ``invalid-catalog-url``.
     :raises DataError: ``catalog-missing``, ``catalog-too-new``, ``catalog-too-old`` (only
         where *readonly*), ``catalog-foreign``, ``catalog-corrupt``.
@@ -285,6 +289,8 @@ def open_catalog(where: str | Path | None = None, *, create: bool = True, readon
     """
     location = parse_location(None if where is None else str(where))
     handle = CatalogHandle(location, readonly=readonly)
+    if checked:
+        return handle
     try:
         version = _schema_version(handle)
         if version == SCHEMA_VERSION:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
@@ -92,10 +92,11 @@ class _Sqlite:
 class _Postgres:
     """An autocommitting, read-only connection to a PostgreSQL catalog."""
 
-    __slots__ = ("_connection", "_location")
+    __slots__ = ("_connection", "_location", "_reopened")
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, reopened: Callable[[], object]) -> None:
         self._location = location
+        self._reopened = reopened
         self._connection = self._open()
 
     def _open(self) -> psycopg.Connection[Any]:
@@ -104,7 +105,11 @@ class _Postgres:
         assert self._location.url is not None
         with translate_errors(self._location):
             try:
-                connection = psycopg.connect(self._location.url, autocommit=True, client_encoding="utf8")
+                connection = psycopg.connect(
+                    self._location.url,
+                    autocommit=True,
+                    **with_patience(self._location.url),  # type: ignore[arg-type]  # the driver's types name each
+                )
             except psycopg.ProgrammingError as error:
                 # libpq's own message holds the password
                 raise InputError(
@@ -116,24 +121,51 @@ class _Postgres:
             return connection
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        if self._connection.closed:  # the server went away and may be back
-            self._connection = self._open()
+        import psycopg
+
+        # Statements are our own constants: none has a literal ? or %.
+        statement = statement.replace("?", "%s")
+        if not self._connection.closed:
+            with translate_errors(self._location):
+                try:
+                    return self._connection.execute(statement, parameters).fetchall()
+                except psycopg.OperationalError:
+                    if not self._connection.closed:
+                        raise
+        # the server went away, or was restarted, since this connection was used: it may be back
+        self._connection = self._open()
+        self._reopened()
         with translate_errors(self._location):
-            # Statements are our own constants: none has a literal ? or %.
-            return self._connection.execute(statement.replace("?", "%s"), parameters).fetchall()
+            return self._connection.execute(statement, parameters).fetchall()
 
     def close(self) -> None:
         self._connection.close()
 
 
-def connect(location: Location) -> Connection:
+def with_patience(url: str) -> dict[str, str]:
+    """Return parameters for connections to PostgreSQL: a host that is gone is given up, whatever the system would wait.
+
+    What the operator wrote into *url* holds. Durations as libpq takes them: seconds, and milliseconds for
+    ``tcp_user_timeout``.
+    """
+    defaults = {
+        "client_encoding": "utf8",
+        "connect_timeout": "10",
+        "keepalives_idle": "30",
+        "tcp_user_timeout": "30000",
+    }
+    return {name: value for name, value in defaults.items() if f"{name}=" not in url}
+
+
+def connect(location: Location, reopened: Callable[[], object] = lambda: None) -> Connection:
     """Return a connection for reading.
 
+    :param reopened: called where the connection was lost and is there again: the database may be another one.
     :raises DataError: where the file is missing or damaged.
     :raises Unavailable: where the database cannot be reached.
     """
     if location.file is None:
-        return _Postgres(location)
+        return _Postgres(location, reopened)
     if not location.file.exists():
         raise missing(location)
     return _Sqlite(location)

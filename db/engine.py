@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from resolver.errors import DataError
 
-from .connection import BUSY_SECONDS, SCHEMA_VERSION, read_schema_version, too_new, translate_errors
+from .connection import BUSY_SECONDS, SCHEMA_VERSION, read_schema_version, too_new, translate_errors, with_patience
 from .location import Location
 
 __all__ = ["WriteRows", "begin", "keep_pages", "make_engine", "prepare", "upgrade"]
@@ -33,7 +33,14 @@ def make_engine(location: Location, *, patience: float = BUSY_SECONDS) -> sa.Eng
     """
     if location.url is not None:
         url = make_url(location.url).set(drivername="postgresql+psycopg")
-        return sa.create_engine(url, poolclass=NullPool, connect_args={"client_encoding": "utf8"})
+        # a service writes all the time: a connection is kept, and asked whether it still lives before it is used
+        return sa.create_engine(
+            url,
+            pool_size=1,
+            max_overflow=-1,
+            pool_pre_ping=True,
+            connect_args=with_patience(location.url),
+        )
     assert location.file is not None
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(location.file.absolute())),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 
 from fastapi import Request as HttpRequest
@@ -15,11 +16,14 @@ from api.serving.pool import Pool
 from api.serving.publisher import Publisher
 from crawler.settings import IndexSettings
 from db.catalog import CatalogHandle, open_catalog
+from resolver.errors import Unavailable
 
 from .budgets import Budget
 from .settings import ServiceSettings
 
 __all__ = ["State", "open_state", "state_of"]
+
+_LOG = logging.getLogger("mach.http")
 
 
 class State:
@@ -63,7 +67,7 @@ def open_state(settings: ServiceSettings) -> Iterator[State]:
         waiting=settings.most_waiting,
     )
     with contextlib.ExitStack() as stack:
-        catalog = stack.enter_context(open_catalog(settings.db))
+        catalog = stack.enter_context(_open(settings.db))
         publisher = stack.enter_context(Publisher(catalog, spend=Budget(settings.facts_per_minute).spend))
         memory = stack.enter_context(Memory(catalog, most=settings.most_resolutions, max_age=settings.max_age))
         worker = WorkerSettings(
@@ -78,6 +82,15 @@ def open_state(settings: ServiceSettings) -> Iterator[State]:
         pool = stack.enter_context(Pool(settings.workers, worker))
         exports = stack.enter_context(Exports(catalog))
         yield State(settings, indexes, catalog, Answers(pool, memory), exports)
+
+
+def _open(db: str | None) -> CatalogHandle:
+    """Open the catalog; where its database is away for now, that is told with each answer until it is back."""
+    try:
+        return open_catalog(db)
+    except Unavailable as error:
+        _LOG.warning("%s", error)
+        return open_catalog(db, checked=True)
 
 
 def state_of(request: HttpRequest) -> State:

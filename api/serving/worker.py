@@ -59,7 +59,7 @@ def prepare(settings: WorkerSettings) -> None:
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     resource.setrlimit(resource.RLIMIT_AS, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
     _Worker.settings = settings
-    _Worker.catalog = open_catalog(settings.db)
+    _Worker.catalog = open_catalog(settings.db, checked=True)
     if settings.publisher is not None:
         from .publisher import RemotePublisher
 
