@@ -44,7 +44,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 _USAGE = """\
 #   nix-build FILE -A env           an environment: result/bin/python, and the programs of every project
-#   nix-shell FILE -A shell         a shell with it
+#   nix-shell FILE                  a shell with it
 #   nix-build FILE -A packages.NAME one project by itself
 #   nix-build FILE -A image         a container image of it; --argstr name NAME, --argstr tag TAG,
 #                                   --arg command '[ "python" ]', --arg stream true
@@ -81,12 +81,13 @@ parts.assemble {{
     netrc
     collisions
     root
+    inNixShell
     ;
 }}
 """
 
 _SHELL = """\
-# The shell of default.nix, where nix-shell looks for it.
+# The shell of default.nix, where nix-shell looks for it. It calls this with inNixShell.
 { ... }@arguments: (import ./default.nix arguments).shell
 """
 
@@ -95,8 +96,9 @@ def render_expression(lock: Lock, *, root: str = ".", fixes: Sequence[Fix] = ())
     """Return the one file that builds *lock*, self-contained apart from nixpkgs.
 
     It is a function ``{ pkgs, python, overrides, mirrors, netrc, collisions, root }``, each with a default, to
-    ``{ env, packages, python, shell, sources }``; it evaluates without import-from-derivation, on
-    Nix 2.8 and newer. The same lock gives the same bytes. Text from the lock enters as literals only.
+    ``{ env, packages, python, shell, image, sources }``, which is the shell itself for ``nix-shell``; it evaluates
+    without import-from-derivation, on Nix 2.8 and newer. The same lock gives the same bytes. Text from the lock
+    enters as literals only.
 
     :param root: the folder of the lock, where its relative paths start: absolute, or relative to the file.
     :param fixes: the user's own, after those that come with mach.
@@ -162,6 +164,7 @@ def _arguments(pkgs: str, comment: str, *, lock: str | None = None, root: str = 
         "  netrc ? { },",
         "  collisions ? { },",
         f"  root ? {root},",
+        "  inNixShell ? false, # nix-shell's own",
     ]
     return "{\n" + "\n".join(lines) + "\n}:\n"
 

@@ -1,5 +1,6 @@
 # A lock made into what a user builds: env, packages, python, shell, sources.
-{ parts, scripts, lock, fixes, known, pkgs, python, overrides, mirrors, netrc, collisions, root }@given:
+# inNixShell: nix-shell says so by itself; the whole is then the shell, too, for `nix-shell FILE`.
+{ parts, scripts, lock, fixes, known, pkgs, python, overrides, mirrors, netrc, collisions, root, inNixShell ? false }@given:
 let
   mirror = parts.mirrors { inherit mirrors; };
   pkgs =
@@ -63,22 +64,24 @@ let
     projects = developed;
   };
   closurePins = builtins.concatMap (closure: closure.pins) (builtins.attrValues lock.build-closures);
+
+  made = {
+    inherit env packages;
+    inherit (selected) python;
+    shell = parts.shell { inherit pkgs; env = development; };
+    # command: null: the environment's Python.
+    image = { name ? "mach-python", tag ? "latest", command ? null, stream ? false }:
+      parts.image { inherit pkgs; } {
+        inherit env name tag stream;
+        command = if command == null then [ "${env}/bin/${selected.python.executable}" ] else command;
+        programs = [ ];
+      };
+    # for the library of Nix users, which composes environments of its own
+    inside = { inherit pkgs use environment projects developed fetch locate; inherit (selected) target; hasEditables = editables != { }; };
+    # every file that a build fetches
+    sources = map fetch (builtins.attrValues lock.tools
+      ++ builtins.filter (artifact: artifact.type != "path" && artifact.type != "nixpkgs") (map (pin: pin.artifact) (selected.target.pins ++ closurePins))
+      ++ map crateArtifact (builtins.concatMap (pin: pin.crates or [ ]) (selected.target.pins ++ closurePins)));
+  };
 in
-builtins.seq selected {
-  inherit env packages;
-  inherit (selected) python;
-  shell = parts.shell { inherit pkgs; env = development; };
-  # command: null: the environment's Python.
-  image = { name ? "mach-python", tag ? "latest", command ? null, stream ? false }:
-    parts.image { inherit pkgs; } {
-      inherit env name tag stream;
-      command = if command == null then [ "${env}/bin/${selected.python.executable}" ] else command;
-      programs = [ ];
-    };
-  # for the library of Nix users, which composes environments of its own
-  inside = { inherit pkgs use environment projects developed fetch locate; inherit (selected) target; hasEditables = editables != { }; };
-  # every file that a build fetches
-  sources = map fetch (builtins.attrValues lock.tools
-    ++ builtins.filter (artifact: artifact.type != "path" && artifact.type != "nixpkgs") (map (pin: pin.artifact) (selected.target.pins ++ closurePins))
-    ++ map crateArtifact (builtins.concatMap (pin: pin.crates or [ ]) (selected.target.pins ++ closurePins)));
-}
+builtins.seq selected (if inNixShell then made.shell // made else made)

@@ -12,7 +12,7 @@ let
 in
 ''
   # Made by mach from a lock. nix-build FILE -A env; overrides and the other arguments are those of mach gen.
-  { pkgs ? null, python ? null, overrides ? [ ], mirrors ? [ ], netrc ? { }, collisions ? { }, root ? ./. }:
+  { pkgs ? null, python ? null, overrides ? [ ], mirrors ? [ ], netrc ? { }, collisions ? { }, root ? ./., inNixShell ? false }:
   let
     lock = ${value used};
     fixes = ${value fixes};
@@ -22,5 +22,5 @@ in
     parts = {
   ${lib.concatMapStrings part (builtins.attrNames texts)}  };
   in
-  parts.assemble { inherit parts scripts lock fixes known pkgs python overrides mirrors netrc collisions root; }
+  parts.assemble { inherit parts scripts lock fixes known pkgs python overrides mirrors netrc collisions root inNixShell; }
 ''

@@ -47,6 +47,24 @@ def test_a_folder_holds_all_that_building_takes(nix_machine: Machine, nix_store:
     assert again.stdout == ""
 
 
+def test_a_folder_and_a_file_are_shells_for_nix_shell(nix_machine: Machine, nix_store: NixStore) -> None:
+    nix_machine.mach("env", "python", "idna", *PYTHON)
+    nix_machine.mach("gen", "--lock", "python/mach.lock", "-o", "single.nix")
+    folder = nix_machine.home / "python"
+    places: list[tuple[Path, list[str | Path]]] = [
+        (folder, []),  # where it looks for shell.nix
+        (nix_machine.home, [folder]),
+        (nix_machine.home, [folder / "default.nix"]),
+        (nix_machine.home, [folder, "-A", "shell"]),
+        (nix_machine.home, ["single.nix"]),
+    ]
+    question = "python -c 'import idna, sys; print(sys.prefix)'"
+    env = str(nix_store.build(folder, "env"))
+    for cwd, words in places:
+        told = nix_store.run("nix-shell", *words, "--run", question, cwd=cwd)
+        assert told.stdout.strip() == env, (words, told.stderr)
+
+
 def test_build_makes_the_link_that_is_asked_for_and_passes_on_nix_exit_code(nix_machine: Machine) -> None:
     built = nix_machine.process("build", "idna", *PYTHON, "-o", "my-python")
     env = Path(built.stdout.strip())
