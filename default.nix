@@ -34,7 +34,9 @@ let
     let
       lock = if builtins.isAttrs value && value ? lock then value.lock else given.lock;
       isFile = builtins.isPath lock || (builtins.isString lock && builtins.match "/.*" lock != null);
-      content = if isFile then builtins.fromJSON (builtins.readFile lock) else lock;
+      # the library says what is wrong with a file that is no lock
+      text = if builtins.pathExists lock then builtins.readFile lock else "";
+      content = if !isFile then lock else if builtins.substring 0 1 text == "{" then builtins.fromJSON text else null;
     in
     if builtins.isAttrs content then content.nixpkgs or null else null;
   pkgsOf = value:

@@ -6,10 +6,19 @@
 let
   # ---- locks
   readLock = function: value:
-    if builtins.isAttrs value && value ? lock-version then value
-    else if builtins.isPath value || lib.isDerivation value || (builtins.isString value && builtins.match "/.*" value != null) then
-      builtins.fromJSON (builtins.readFile value)
-    else throw "mach: ${function}: lock must be the path of a mach.lock, or what it holds, and it is a value of type ${builtins.typeOf value}";
+    let
+      isLock = content: builtins.isAttrs content && content ? lock-version;
+      isFile = builtins.isPath value || lib.isDerivation value || (builtins.isString value && builtins.match "/.*" value != null);
+      refuse = reason: throw "mach: ${function}: lock must be the path of a mach.lock, or what it holds, and ${reason}";
+      text = if lib.isDerivation value || builtins.pathExists value then builtins.readFile value
+        else refuse "there is no ${toString value} (mach lock -r requirements.txt makes one)";
+      # what fromJSON refuses would be told without the file's name
+      content = if builtins.substring 0 1 text == "{" then builtins.fromJSON text else null;
+    in
+    if isLock value then value
+    else if isFile then if isLock content then content else refuse "${toString value} is none (mach lock -r requirements.txt makes one)"
+    else if builtins.isString value then refuse "it is the text ${builtins.toJSON value}: a path has no quotes, lock = ./mach.lock;"
+    else refuse "it is a value of type ${builtins.typeOf value}";
   folderOf = value:
     if builtins.isPath value then dirOf value
     else if builtins.isAttrs value && !lib.isDerivation value then throw "mach: the lock was given as a value, and it has relative paths: pass the folder that they start from as root"

@@ -8,10 +8,11 @@
 let
   # What an attribute is where a project has none: as stdenv takes it.
   missing = attribute:
-    if builtins.match ".*Inputs(Propagated)?|deps.*|patches|outputs|.*Flags|.*Hooks|phases|pythonImportsCheck" attribute != null then [ ]
+    if isInputs attribute || builtins.match "patches|outputs|.*Flags|.*Hooks|phases|pythonImportsCheck" attribute != null then [ ]
     else if builtins.elem attribute [ "env" "meta" "passthru" ] then { }
     else if isShell attribute then ""
     else null;
+  isInputs = attribute: builtins.match ".*Inputs(Propagated)?|deps.*" attribute != null;
   isShell = attribute: builtins.match ".*Phase|(pre|post)[A-Z].*" attribute != null;
 
   place = name: attribute: "${function}: _.${name}.${attribute}";
@@ -24,6 +25,14 @@ let
     else if builtins.isAttrs old && builtins.isAttrs value && !lib.isDerivation old then old // value
     else throw "mach: ${place name attribute}.add is of type ${type}, and the attribute of type ${builtins.typeOf old}: it takes a list, a text or a set like the attribute";
 
+  # A misspelt add is a set, too.
+  replace = name: attribute: old: value:
+    if builtins.isAttrs value && !lib.isDerivation value && (builtins.isList old || builtins.isString old) then
+      throw "mach: ${place name attribute} is a set, and the attribute a ${builtins.typeOf old}: a set may hold add or mod, and this one holds ${lib.concatStringsSep ", " (builtins.attrNames value)}"
+    else if isInputs attribute && value != null && !builtins.isList value then
+      throw "mach: ${place name attribute} must be a list, and it is a value of type ${builtins.typeOf value}"
+    else value;
+
   # Which of the two signatures: the second gives a function when it is called with one argument.
   modify = final: oldAttrs: old: mod:
     let once = mod old; in
@@ -32,7 +41,7 @@ let
   isChange = value: builtins.isAttrs value && !lib.isDerivation value && (value ? add || value ? mod);
   change = name: final: old: attribute: value:
     let has = old.${attribute} or (missing attribute); in
-    if !isChange value then value
+    if !isChange value then replace name attribute has value
     else if value ? add && value ? mod then throw "mach: ${place name attribute} has both add and mod: write what add adds in mod"
     else if builtins.attrNames value != (if value ? add then [ "add" ] else [ "mod" ]) then throw "mach: ${place name attribute} has ${lib.concatStringsSep ", " (builtins.attrNames (removeAttrs value [ "add" "mod" ]))} beside add or mod"
     else if value ? add then append name attribute has value.add

@@ -50,6 +50,25 @@ REFUSED = {
     "mach.mkPython { lock = 1; }": (
         "mkPython: lock must be the path of a mach.lock, or what it holds, and it is a value of type int"
     ),
+    'mach.mkPython { lock = "./mach.lock"; }': (
+        'mkPython: lock must be the path of a mach.lock, or what it holds, and it is the text "./mach.lock": '
+        "a path has no quotes, lock = ./mach.lock;"
+    ),
+    "mach.mkPython { lock = /no/such/mach.lock; }": (
+        "mkPython: lock must be the path of a mach.lock, or what it holds, and there is no /no/such/mach.lock "
+        "(mach lock -r requirements.txt makes one)"
+    ),
+    f"mach.mkOverlay {{ lock = {ROOT}/README.md; }}": (
+        f"mkOverlay: lock must be the path of a mach.lock, or what it holds, and {ROOT}/README.md is none "
+        "(mach lock -r requirements.txt makes one)"
+    ),
+    f"(import {ROOT} {{ }}).mkPython {{ lock = {ROOT}/README.md; }}": (  # on the nixpkgs that the lock pins
+        f"mkPython: lock must be the path of a mach.lock, or what it holds, and {ROOT}/README.md is none "
+        "(mach lock -r requirements.txt makes one)"
+    ),
+    "mach.mkPython { lock = { pins = [ ]; }; }": (
+        "mkPython: lock must be the path of a mach.lock, or what it holds, and it is a value of type set"
+    ),
     "mach.mkPython { inherit lock; fixes = [ 1 ]; }": (
         "fixes takes paths of TOML tables, and was given a value of type int"
     ),
@@ -100,6 +119,12 @@ REFUSED = {
     ),
     "mach.mkPython { inherit lock; _.other.patches = { add = [ ]; ad = 1; }; }": (
         "mkPython: _.other.patches has ad beside add or mod"
+    ),
+    "mach.mkPython { inherit lock; _.other.patches.ad = [ ]; }": (
+        "mkPython: _.other.patches is a set, and the attribute a list: a set may hold add or mod, and this one holds ad"
+    ),
+    "mach.mkPython { inherit lock; _.other.buildInputs = pkgs.jq; }": (
+        "mkPython: _.other.buildInputs must be a list, and it is a value of type set"
     ),
     "mach.mkPython { inherit lock; _.other.patches.mod = [ ]; }": (
         "mkPython: _.other.patches.mod must be a function of the old value"
