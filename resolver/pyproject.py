@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from packaging.markers import Marker
@@ -21,6 +23,8 @@ _MAX_REQUIREMENTS = 20_000
 #: Extras that name extras of the same project: how deep, and how often.
 _MAX_CHAIN = 50
 _MAX_EXPANSIONS = 2_000
+#: Characters of all markers that are put together from several: each is parsed again.
+_MAX_MARKERS = 200_000
 #: Tables of tools that add requirements which no standard knows -> what to do.
 _TOOL_TABLES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("tool", "poetry", "group"), "write them into [dependency-groups] (PEP 735), or lock poetry.lock"),
@@ -56,6 +60,7 @@ class _Project:
             self.extras[key] = self._entries("project", "optional-dependencies", extra)
         self.requirements: list[Requirement] = []
         self._seen: set[tuple[str, str]] = set()
+        self._markers = 0
 
     def _entries(self, *path: str) -> list[tuple[str, str]]:
         texts = self.document.texts(*path)
@@ -76,7 +81,7 @@ class _Project:
 
     def _add(self, requirement: Requirement, marker: Marker | None) -> None:
         if marker is not None:
-            requirement = _with_marker(requirement, marker)
+            requirement = replace(requirement, marker=self._both(marker, requirement))
         self.requirements.append(requirement)
         if len(self.requirements) > _MAX_REQUIREMENTS:
             raise InputError(
@@ -87,7 +92,7 @@ class _Project:
 
     def _take_own(self, requirement: Requirement, marker: Marker | None, chain: tuple[str, ...]) -> None:
         """Take the extras that the project asks of itself: ``all = ["NAME[a,b]"]``."""
-        both = _both(marker, requirement.marker)
+        both = self._both(marker, requirement)
         for extra in requirement.extras:
             if extra not in self.extras:
                 raise InputError(
@@ -105,6 +110,19 @@ class _Project:
             if extra not in chain and (extra, str(both)) not in self._seen:
                 self._seen.add((extra, str(both)))
                 self.take(self.extras[extra], both, (*chain, extra))
+
+    def _both(self, marker: Marker | None, requirement: Requirement) -> Marker | None:
+        if marker is None or requirement.marker is None:
+            return marker or requirement.marker
+        text = f"({marker}) and ({requirement.marker})"
+        self._markers += len(text)
+        if self._markers > _MAX_MARKERS:
+            raise InputError(
+                "requirements-limit",
+                f"{requirement.origin}: extras name each other too often, under long markers",
+                hint="write what they need into each of them",
+            )
+        return Marker(text)
 
     def take_base(self) -> None:
         """Take the project's own dependencies; refuse those that only a build or another tool knows."""
@@ -156,13 +174,21 @@ class _Project:
             for group in selection.groups:
                 if group not in known:
                     continue
-                resolver.resolve(group)  # finds cycles and what is missing
-                todo, done = [group], set[str]()
+                # not resolver.resolve(), which writes out every path to a group, of which there can be 2 to the 60th
+                includes: dict[str, list[str]] = {}
+                todo = [group]
                 while todo:
                     current = todo.pop(0)
-                    if current in done:
+                    if current in includes:
                         continue
-                    done.add(current)
+                    includes[current] = [
+                        normalize_extra(item.include_group)
+                        for item in resolver.lookup(current)
+                        if isinstance(item, DependencyGroupInclude)
+                    ]
+                    todo += includes[current]
+                TopologicalSorter(includes).prepare()  # finds cycles
+                for current in includes:
                     self.take(
                         [
                             (item, document.place(f"dependency-groups.{known[current]}[{number}]", item))
@@ -170,11 +196,9 @@ class _Project:
                             if isinstance(item, str)
                         ]
                     )
-                    todo += [
-                        normalize_extra(item.include_group)
-                        for item in resolver.lookup(current)
-                        if isinstance(item, DependencyGroupInclude)
-                    ]
+        except CycleError as error:
+            told = f"groups include each other: {' -> '.join(error.args[1])}"
+            raise self._refuse_groups(ValueError(told)) from error
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise self._refuse_groups(error) from error
         except ExceptionGroup as error:
@@ -197,18 +221,6 @@ def _is_name(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _both(first: Marker | None, second: Marker | None) -> Marker | None:
-    if first is None or second is None:
-        return first or second
-    return Marker(f"({first}) and ({second})")
-
-
-def _with_marker(requirement: Requirement, marker: Marker) -> Requirement:
-    from dataclasses import replace
-
-    return replace(requirement, marker=_both(marker, requirement.marker))
 
 
 def _dynamic_files(setuptools: object) -> list[str]:

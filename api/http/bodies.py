@@ -17,7 +17,10 @@ __all__ = ["DiffBody", "ResolveBody", "make_body", "read_body", "read_document",
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
+#: Members of a list of choices.
+_MANY = 2_000
 _Word = Annotated[str, StringConstraints(max_length=200)]
+_Words = Annotated[list[_Word], Field(max_length=_MANY)]
 
 
 class PinnedNixpkgs(BaseModel):
@@ -48,30 +51,34 @@ class ResolveBody(BaseModel):
     requirements: str | list[Annotated[str, StringConstraints(max_length=100_000)]] = ""
     """The text of a requirements.txt, or its lines."""
     constraints: str | list[Annotated[str, StringConstraints(max_length=100_000)]] = ""
-    python: _Word | list[_Word] = Field(default_factory=list)
-    platforms: list[_Word] = Field(default_factory=list)
+    python: _Word | _Words = Field(default_factory=list)
+    platforms: _Words = Field(default_factory=list)
     """Nix system names; by default the server's own."""
-    providers: list[_Word] = Field(default_factory=list)
+    providers: _Words = Field(default_factory=list)
     prefer: _Word = "provider"
     pre: bool = False
-    prerelease: list[_Word] = Field(default_factory=list)
+    prerelease: _Words = Field(default_factory=list)
     """``MODE`` or ``NAME=MODE``."""
     resolution: _Word = "highest"
-    as_of: _Word | list[_Word] = Field(default_factory=list)
-    build_as_of: _Word | list[_Word] = Field(default_factory=list)
-    build_providers: list[_Word] = Field(default_factory=list)
+    as_of: _Word | _Words = Field(default_factory=list)
+    build_as_of: _Word | _Words = Field(default_factory=list)
+    build_providers: _Words = Field(default_factory=list)
     """``DATE`` or ``NAME=DATE``."""
-    overrides: list[Annotated[str, StringConstraints(max_length=10_000)]] = Field(default_factory=list)
-    excludes: list[_Word] = Field(default_factory=list)
-    no_build: list[_Word] = Field(default_factory=list)
-    no_binary: list[_Word] = Field(default_factory=list)
+    overrides: Annotated[list[Annotated[str, StringConstraints(max_length=10_000)]], Field(max_length=_MANY)] = Field(
+        default_factory=list
+    )
+    excludes: _Words = Field(default_factory=list)
+    no_build: _Words = Field(default_factory=list)
+    no_binary: _Words = Field(default_factory=list)
     require_hashes: bool = False
-    files: dict[_Word, Annotated[str, StringConstraints(max_length=1_000_000)]] = Field(default_factory=dict)
+    files: dict[_Word, Annotated[str, StringConstraints(max_length=1_000_000)]] = Field(
+        default_factory=dict, max_length=100
+    )
     """More files of the request by name, which tells their kind: ``pyproject.toml``, ``uv.lock``, ``script.py``."""
-    extras: list[_Word] = Field(default_factory=list)
+    extras: _Words = Field(default_factory=list)
     """Extras of the projects in *files*."""
     all_extras: bool = False
-    groups: list[_Word] = Field(default_factory=list)
+    groups: _Words = Field(default_factory=list)
     """Dependency groups of the projects in *files*."""
     nixpkgs: PinnedNixpkgs | None = None
     snapshot: _Word | None = None
