@@ -20,12 +20,14 @@ from api.http.state import State, state_of
 from db.snapshot import snapshots
 from resolver.errors import InputError, MachError
 from resolver.interpreters import DEFAULT_PYTHON, NEWEST_PATCHES
+from resolver.lock_request import request_to_json
 from resolver.names import normalize_project
 from resolver.policy import BUILT_PROVIDERS, DEFAULT_PROVIDERS, PREFERENCES, RESOLUTIONS
 from resolver.target import SYSTEMS
 
 from .assets import assets
 from .changes import change_request
+from .command import command_of
 from .fields import EMPTY, Parts, body_of_parts, body_of_request, values_of_body
 from .interface import operations_of
 from .problem_page import KINDS
@@ -67,21 +69,22 @@ async def form(
     else:
         members: dict[str, Any] = {"requirements": requirements or "", "snapshot": snapshot or None}
         body = make_body(members)
-    return await _form_page(request, state, body)
+    return await _form_page(state, body)
 
 
 @router.post("/")
 async def ask(request: Request) -> Response:
     """Resolve what the form, or the button of a fix, asks for, and lead to the permanent link of the answer."""
     state = state_of(request)
-    body = EMPTY
+    body, command = EMPTY, ""
     try:
         body = await _read(request, state)
         question, _ = await asyncio.to_thread(make_question, body, state, client_of(request))
+        command = command_of(request_to_json(question.request), question.snapshot, body.model_dump()["nixpkgs"])
         answered = await answer(state, question)
     except MachError as error:
         # what was typed is not lost
-        return await _form_page(request, state, body, error)
+        return await _form_page(state, body, error, command)
     found = answered.resolution
     if found.problem is not None and found.problem["code"] == "gave-up":
         # the next search may find more: there is no permanent link
@@ -116,7 +119,7 @@ async def _changed(state: State, parts: Parts) -> ResolveBody | None:
     return body_of_request(changed, found.snapshot, found.nixpkgs)
 
 
-async def _form_page(request: Request, state: State, body: ResolveBody, error: MachError | None = None) -> Response:
+async def _form_page(state: State, body: ResolveBody, error: MachError | None = None, command: str = "") -> Response:
     values = values_of_body(body)
     offered, problem, status = await asyncio.to_thread(_offered, state), None, 200
     if error is not None:
@@ -128,6 +131,7 @@ async def _form_page(request: Request, state: State, body: ResolveBody, error: M
         status=status,
         values=values,
         problem=problem,
+        command=command,
         kind=KINDS.get(status, ""),
         pythons=list(NEWEST_PATCHES),
         default_python=DEFAULT_PYTHON,

@@ -50,7 +50,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {"exact": _exact, "count": _count, "short": _short, "link": _link, "urlencode": _urlencode}
+    environment.filters |= {
+        "exact": _exact,
+        "count": _count,
+        "short": _short,
+        "link": _link,
+        "urlencode": _urlencode,
+        "sentence": _sentence,
+    }
     environment.globals |= {"asset": asset_path, "version": __version__}
     return environment
 
@@ -76,6 +83,15 @@ def _short(digest: str) -> str:
 def _link(url: object) -> str:
     """Return *url* where a browser may follow it, else nothing: a fact may hold any."""
     return url if isinstance(url, str) and re.match(r"https?://[^\s\\]+\Z", url) else ""
+
+
+def _sentence(text: str) -> str:
+    """Return a message as a sentence; one that begins with a name keeps its first letter."""
+    first, space, rest = text.partition(" ")
+    if first in ("a", "an", "it", "neither", "no", "nothing", "only", "some", "that", "the", "there", "this"):
+        first = first.capitalize()
+    end = "" if text.endswith((".", "?", "!")) else "."
+    return f"{first}{space}{rest}{end}"
 
 
 def _urlencode(text: str) -> str:

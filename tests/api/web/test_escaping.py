@@ -172,6 +172,7 @@ def test_in_the_form(text: str, tmp_path: Any) -> None:
             "form.html",
             values={**values, "python": [text], "platforms": [text], "hashes": False},
             problem=problem,
+            command=printable(text),
             kind="x",
             pythons=["3.13"],
             default_python="3.13",

@@ -208,6 +208,13 @@ def test_facts_that_are_missing_are_no_fault_of_yours(machine: Machine) -> None:
         assert "Nothing is wrong with your request" in page.text
 
 
+def test_what_only_a_build_backend_knows_is_left_to_the_command_line(reader: Reader) -> None:
+    page = reader.ask("sdist-dynamic\n", status=424)
+    assert "build code of sdist-dynamic" in page.text
+    (command,) = [element.text for element in page.all("pre", id="command")]
+    assert command.startswith("mach lock sdist-dynamic ")
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -228,7 +235,7 @@ def test_errors_are_pages_for_people_and_problems_for_programs(
     page = reader.get(path, status)
     told = client.get(path)
     assert (told.status_code, told.headers["content-type"]) == (status, "application/problem+json")
-    assert told.json()["title"] in page.text
+    assert told.json()["title"][1:] in page.text
     assert told.json()["code"] in page.text
 
 
