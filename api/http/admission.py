@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.serving.limits import refuse_rate
+from api.web.problem_page import as_page
 from resolver.errors import InputError, MachError
 
 from .budgets import Budget
@@ -53,7 +55,7 @@ class Admission:
             scope[SCOPE_KEY] = client
         except MachError as error:
             self._meter.refused[error.code] += 1
-            await problem_of(error)(scope, receive, send)
+            await as_page(Request(scope), problem_of(error))(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

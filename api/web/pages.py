@@ -89,7 +89,7 @@ async def ask(request: Request) -> Response:
     if found.problem is not None and found.problem["code"] == "gave-up":
         # the next search may find more: there is no permanent link
         return await resolution_page(request, state, found)
-    return RedirectResponse(f"/resolutions/{found.id}", status_code=303)
+    return RedirectResponse(f"/resolutions/{found.id}", status_code=303, headers={"Mach-Answer": answered.how})
 
 
 async def _read(request: Request, state: State) -> ResolveBody:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -11,6 +12,8 @@ import pytest
 
 from tests.api.web.pages import ACCEPT, Page, Reader
 from tests.e2e.machines import Machine
+from tests.support.dists import make_sdist, make_wheel, wheel_from_installed
+from tests.support.index import FakeIndex
 from tests.support.world import World
 
 
@@ -152,6 +155,36 @@ def test_a_request_can_be_changed(reader: Reader) -> None:
     assert path_of(reader.send(form, requirements="rich\n")) != path_of(first)
 
 
+def test_what_was_settled_for_is_told(fake_index: FakeIndex, tmp_path: Path) -> None:
+    fake_index.add(make_wheel("app", "1.0", requires=["part>=2"]))
+    for name in ("part", "lone"):
+        fake_index.add(make_wheel(name, "1.0"))
+        fake_index.add(make_sdist(name, "2.0"))
+    for tool in ("installer", "pyproject-hooks", "setuptools"):
+        fake_index.add(wheel_from_installed(tool))
+    machine = Machine(home=tmp_path, index_url=fake_index.url)
+    machine.mach("lock", "app", "lone", "-q")  # asks build backends, which a service does for nobody unknown
+    with machine.serve("--workers", "1") as url, httpx.Client(base_url=url, timeout=60) as client:
+        page = Reader(client).ask("app\nlone\n")
+    text = " ".join(page.text.split())
+    assert "lone 1.0 from wheel rather than 2.0 (sdist)" in text
+    assert "part 2.0 comes from sdist: it fell back from wheel: " in text
+    assert {"wheel", "sdist"} <= {badge.text for badge in page.all("span", class_="badge")}
+
+
+def test_a_graph_of_hundreds_is_drawn(fake_index: FakeIndex, tmp_path: Path) -> None:
+    names = [f"p{i:03}" for i in range(300)]
+    for i, name in enumerate(names):
+        fake_index.add(make_wheel(name, "1.0", requires=[names[j] for j in {i // 2, i // 3, 0} if j != i]))
+    for tool in ("installer", "pyproject-hooks"):
+        fake_index.add(wheel_from_installed(tool))
+    machine = Machine(home=tmp_path, index_url=fake_index.url)
+    with machine.serve("--workers", "1") as url, httpx.Client(base_url=url, timeout=60) as client:
+        page = Reader(client).ask("".join(f"{name}\n" for name in names))
+    assert len([g for g in page.all("g") if "node" in g.attributes["class"].split()]) == 300
+    assert heading(page).endswith("and 296 more lead to 300 pins")
+
+
 # ---- no answer
 
 
@@ -263,6 +296,16 @@ def test_what_is_not_the_form_is_refused_with_a_page(
     answer = client.post("/", content=content, headers={"Content-Type": kind, "Accept": ACCEPT})
     assert answer.status_code == status
     assert Page(answer).all("section", role="alert")
+
+
+def test_who_asks_too_often_is_told_on_a_page(machine: Machine) -> None:
+    with machine.serve("--workers", "1", "--requests-per-minute", "1") as url, httpx.Client(base_url=url) as client:
+        client.get("/healthz")
+        answers = [client.get("/docs", headers={"Accept": ACCEPT}) for _ in range(3)]
+    late = [answer for answer in answers if answer.status_code == 429]
+    assert late
+    assert "Too many requests" in Page(late[-1]).text
+    assert late[-1].headers["retry-after"]
 
 
 @pytest.mark.parametrize("fix", ["0", "99", "-1", "x", "٣", "9" * 50])
