@@ -26,7 +26,7 @@ _Words = Annotated[list[_Word], Field(max_length=_MANY)]
 class PinnedNixpkgs(BaseModel):
     """A nixpkgs by revision and hash."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     rev: _Word
     """Git commit."""
@@ -37,40 +37,55 @@ class PinnedNixpkgs(BaseModel):
 class DiffBody(BaseModel):
     """Two locks, each as the text of a mach.lock or as the id of a resolution."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     before: Annotated[str, StringConstraints(min_length=1)]
+    """Text of a mach.lock, or id of a resolution."""
     after: Annotated[str, StringConstraints(min_length=1)]
+    """Likewise."""
 
 
 class ResolveBody(BaseModel):
     """What a client asks for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     requirements: str | list[Annotated[str, StringConstraints(max_length=100_000)]] = ""
     """The text of a requirements.txt, or its lines."""
     constraints: str | list[Annotated[str, StringConstraints(max_length=100_000)]] = ""
+    """Likewise; binds a project only where something else asks for it."""
     python: _Word | _Words = Field(default_factory=list)
+    """``3.12`` or ``3.12.4``."""
     platforms: _Words = Field(default_factory=list)
     """Nix system names; by default the server's own."""
     providers: _Words = Field(default_factory=list)
+    """``wheel,sdist`` or ``NAME=wheel``."""
     prefer: _Word = "provider"
+    """``provider``, ``newest`` or ``balanced``."""
     pre: bool = False
+    """Pre-releases count like stable releases."""
     prerelease: _Words = Field(default_factory=list)
     """``MODE`` or ``NAME=MODE``."""
     resolution: _Word = "highest"
+    """``highest``, ``lowest`` or ``lowest-direct``."""
     as_of: _Word | _Words = Field(default_factory=list)
+    """Only files uploaded before ``DATE``; ``NAME=DATE`` for one project."""
     build_as_of: _Word | _Words = Field(default_factory=list)
+    """The same for what sdists are built in."""
     build_providers: _Words = Field(default_factory=list)
-    """``DATE`` or ``NAME=DATE``."""
+    """The same as providers for what sdists are built in."""
     overrides: Annotated[list[Annotated[str, StringConstraints(max_length=10_000)]], Field(max_length=_MANY)] = Field(
         default_factory=list
     )
+    """``REQUIREMENT`` or ``PARENT:REQUIREMENT``: replaces what others require."""
     excludes: _Words = Field(default_factory=list)
+    """Projects that are left out everywhere."""
     no_build: _Words = Field(default_factory=list)
+    """Projects that may not come from an sdist; ``:all:``."""
     no_binary: _Words = Field(default_factory=list)
+    """Projects that may not come from a wheel; ``:all:``."""
     require_hashes: bool = False
+    """Every requirement needs a ``--hash``."""
     files: dict[_Word, Annotated[str, StringConstraints(max_length=1_000_000)]] = Field(
         default_factory=dict, max_length=100
     )
@@ -78,10 +93,13 @@ class ResolveBody(BaseModel):
     extras: _Words = Field(default_factory=list)
     """Extras of the projects in *files*."""
     all_extras: bool = False
+    """All of them."""
     groups: _Words = Field(default_factory=list)
     """Dependency groups of the projects in *files*."""
     nixpkgs: PinnedNixpkgs | None = None
+    """The nixpkgs to pin."""
     snapshot: _Word | None = None
+    """Id, unambiguous prefix or name; nothing is fetched then."""
 
     def texts(self) -> dict[str, str]:
         """Return the files of the request as texts, by the names that messages show."""

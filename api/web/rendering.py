@@ -57,6 +57,8 @@ def _environment() -> Environment:
         "link": _link,
         "urlencode": _urlencode,
         "sentence": _sentence,
+        "paragraphs": _paragraphs,
+        "prose": _prose,
     }
     environment.globals |= {"asset": asset_path, "version": __version__}
     return environment
@@ -92,6 +94,22 @@ def _sentence(text: str) -> str:
         first = first.capitalize()
     end = "" if text.endswith((".", "?", "!")) else "."
     return f"{first}{space}{rest}{end}"
+
+
+def _paragraphs(text: str) -> list[str]:
+    """Return the paragraphs of a docstring."""
+    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text.strip())]
+
+
+def _prose(text: str) -> Markup:
+    """Return a text of ours, in which ``code`` stands between backticks."""
+    parts = re.split(r"(`+)(.+?)\1", text)
+    told = Markup()
+    for place in range(0, len(parts), 3):
+        told += escape(printable(parts[place]))
+        if place + 2 < len(parts):
+            told += Markup("<code>{}</code>").format(printable(parts[place + 2]))
+    return told
 
 
 def _urlencode(text: str) -> str:
