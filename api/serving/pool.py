@@ -1,11 +1,19 @@
-"""Worker processes: each resolves one question at a time, and is replaced where it takes too long or dies."""
+"""Worker processes: each resolves one question at a time, and is replaced where it takes too long or dies.
+
+Each has a pipe of its own: several workers at one pipe take turns by a lock, which a worker that is killed may hold for
+ever, and what it had begun to write would be read as the beginning of the next answer.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
+import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -43,20 +51,43 @@ class Pool:
         self._waiting = 0
         self.replaced: Counter[str] = Counter()
         """Workers that were replaced under a question: ``overrun`` or ``died``."""
-        self._pool = ProcessPool(
-            max_workers=workers,
+        self._make = partial(
+            ProcessPool,
+            max_workers=1,
             max_tasks=_TASKS_OF_A_WORKER,
             initializer=worker.prepare,
             initargs=(settings,),
             context=context,
         )
+        # who worked last is asked first: it has the most in memory
+        self._free: asyncio.LifoQueue[ProcessPool] = asyncio.LifoQueue()
+        self._all: set[ProcessPool] = set()
+        self._started: set[ProcessPool] = set()
+        for _ in range(workers):
+            self._add()
 
     def __enter__(self) -> Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.stop()  # type: ignore[no-untyped-call]  # pebble has no types
-        self._pool.join(20)
+        for one in self._all:
+            one.stop()  # type: ignore[no-untyped-call]  # pebble has no types
+        for one in self._all:
+            with contextlib.suppress(TimeoutError):  # what a killed worker left behind
+                one.join(20)
+        self._all.clear()
+
+    def _add(self) -> None:
+        one = self._make()
+        self._all.add(one)
+        self._free.put_nowait(one)
+
+    def _replace(self, one: ProcessPool) -> None:
+        """Have another worker in the place of one that died, or that may be in the middle of something."""
+        self._all.discard(one)
+        self._started.discard(one)
+        self._add()
+        threading.Thread(target=_end, args=(one,), daemon=True, name="ends-worker").start()
 
     @property
     def waiting(self) -> int:
@@ -79,7 +110,7 @@ class Pool:
         """
         return await self._run(worker.render_form, lock, form, system)
 
-    async def _run(self, function: Callable[_P, _T], *arguments: _P.args, **_: _P.kwargs) -> _T:
+    async def _run(self, function: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
         if self._waiting >= self._limits.waiting:
             raise Unavailable(
                 "service-busy", f"{self._waiting} requests wait already", hint="ask again in a few seconds"
@@ -87,11 +118,9 @@ class Pool:
         self._waiting += 1
         try:
             for left in reversed(range(_TRIES)):
-                scheduled = self._pool.schedule(function, args=list(arguments), timeout=self._limits.seconds)
                 try:
-                    answer: _T = await asyncio.wrap_future(scheduled)
-                    return answer
-                except ProcessExpired as error:
+                    return await self._run_once(function, *arguments, **named)
+                except (BrokenProcessPool, ProcessExpired) as error:
                     self.replaced["died"] += 1
                     if not left:
                         raise Unavailable(
@@ -109,3 +138,35 @@ class Pool:
             raise AssertionError("the last try returns or raises")
         finally:
             self._waiting -= 1
+
+    async def _run_once(self, function: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
+        one = await self._idle()
+        try:
+            scheduled = one.schedule(function, args=arguments, kwargs=named, timeout=self._limits.seconds)
+            answer: _T = await asyncio.wrap_future(scheduled)
+        except (BrokenProcessPool, ProcessExpired, TimeoutError, asyncio.CancelledError):
+            self._replace(one)
+            raise
+        except BaseException:
+            self._free.put_nowait(one)
+            raise
+        self._free.put_nowait(one)
+        return answer
+
+    async def _idle(self) -> ProcessPool:
+        """Return a worker that has nothing to do; who died meanwhile is replaced."""
+        while True:
+            one = await self._free.get()
+            if one not in self._started:
+                # the first one waits until the modules are loaded from which workers are forked
+                await asyncio.to_thread(getattr, one, "active")
+                self._started.add(one)
+            if one.active:
+                return one
+            self._replace(one)
+
+
+def _end(one: ProcessPool) -> None:
+    one.stop()  # type: ignore[no-untyped-call]  # pebble has no types
+    with contextlib.suppress(TimeoutError):
+        one.join(60)
