@@ -110,6 +110,7 @@ def this_system() -> str:
 def ask(
     *,
     arguments: Sequence[str] = (),
+    editables: Sequence[str] = (),
     files: Sequence[str] = (),
     constraint_files: Sequence[str] = (),
     texts: Mapping[str, str] | None = None,
@@ -124,6 +125,7 @@ def ask(
     """Return the request that these inputs make together.
 
     :param arguments: requirements given one by one.
+    :param editables: folders given one by one, as ``-e`` takes them.
     :param files: requirements files, and those of :mod:`resolver.request_files`, read through *read*.
     :param constraint_files: files whose requirements only constrain (``-c``).
     :param texts: requirements files given as text, by the name that messages shall show.
@@ -158,6 +160,7 @@ def ask(
     for name, text in (constraint_texts or {}).items():
         parsed.append(parse_requirements_text(text, name, read=read, environment={}, constraint=True, locate=locate))
     requirements = [parse_user_requirement(text, _name_argument(text), locate=locate) for text in arguments]
+    requirements += [_read_editable(text, locate) for text in editables]
     merge = partial(
         _merge,
         requirements,
@@ -262,6 +265,17 @@ def _name_argument(text: str) -> str:
     """Return the origin of a requirement given as an argument: short, and without a password."""
     shown = redact(text)
     return f"argument {shown if len(shown) <= 60 else shown[:60] + '…'!r}"
+
+
+def _read_editable(text: str, locate: LocalSources | None) -> Requirement:
+    requirement = parse_user_requirement(text, _name_argument(f"-e {text}"), locate=locate, editable=True)
+    if requirement.url is not None and requirement.url.startswith("git+"):
+        raise InputError(
+            "direct-reference-unsupported",
+            f"{redact(text)!r} is editable, and only a folder can be",
+            hint="leave out the -e, or clone it and name its folder",
+        )
+    return requirement
 
 
 def _sources(

@@ -43,9 +43,11 @@ class Choices:
     pre: bool = False
     resolution: str = "highest"
     as_of: tuple[str, ...] = ()
-    build_as_of: tuple[str, ...] = ()
-    build_providers: tuple[str, ...] = ()
     """``DATE`` or ``NAME=DATE``."""
+    build_as_of: tuple[str, ...] = ()
+    """``DATE`` or ``NAME=DATE``."""
+    build_providers: tuple[str, ...] = ()
+    """``LIST`` or ``NAME=LIST``."""
     overrides: tuple[str, ...] = ()
     """``REQUIREMENT`` or ``PARENT:REQUIREMENT``."""
     excludes: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ __all__ = ["RESOLVING", "Asking", "asking_options"]
 #: Parameters that say what to resolve and from what.
 RESOLVING = frozenset(
     {
-        *("requirements", "files", "constraint_files", "index_url", "extra_index_urls"),
+        *("requirements", "editables", "files", "constraint_files", "index_url", "extra_index_urls"),
         *("extras", "all_extras", "groups"),
         *("pythons", "systems", "providers", "provider", "prefer", "prerelease", "pre", "resolution", "as_of"),
         *("build_as_of", "build_providers"),
@@ -53,6 +53,14 @@ def asking_options(function: F) -> F:
             metavar="FILE",
             help="Read a requirements file, pyproject.toml, script.py, uv.lock, poetry.lock or pylock.toml; "
             "- is a requirements file on standard input. Repeatable.",
+        ),
+        click.option(
+            "-e",
+            "--editable",
+            "editables",
+            multiple=True,
+            metavar="FOLDER",
+            help="Ask for the project of this folder; shells import it from where it lies. Repeatable.",
         ),
         click.option("--extra", "extras", multiple=True, metavar="NAME", help="Take this extra of the project, too."),
         click.option("--all-extras", is_flag=True, help="Take all extras of the project."),
@@ -210,6 +218,7 @@ class Asking:
         beside = configured.lock_folder(named)
         asked = ask(
             arguments=values.pop("requirements"),
+            editables=values.pop("editables"),
             files=named,
             texts={**configured.texts, **({STDIN: read("-", "command line")} if "-" in files else {})},
             constraint_files=values.pop("constraint_files"),

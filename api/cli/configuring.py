@@ -94,7 +94,7 @@ def configure(values: dict[str, Any]) -> Configured:
         return source in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
     named = [file for file in values["files"] if file != "-"]
-    asks = bool(values["files"] or values["requirements"])
+    asks = bool(values["files"] or values["requirements"] or values["editables"])
     folder = Path(named[0]).parent if named else Path()
     if not _is_anything_configured(folder):
         if not asks:

@@ -107,6 +107,30 @@ def test_a_hash_that_does_not_fit(machine: Machine, site: tuple[Path, str]) -> N
     assert "hash-mismatch" in asked.stderr
 
 
+def test_an_editable_folder_is_named_as_in_a_file(machine: Machine, site: tuple[Path, str]) -> None:
+    write_tree(machine.home / "lib", DEMO)
+    machine.write("requirements.txt", "-e ./lib[shout]\n")
+    machine.write("mach.toml", 'requirements = ["idna"]\n')
+    machine.mach("lock", "-r", "requirements.txt", *PYTHON, "-o", "file.lock")
+    machine.mach("lock", "-e", "./lib[shout]", *PYTHON)
+    assert pins(machine)["demo-app"]["artifact"]["editable"] is True
+    assert machine.read("mach.lock") == machine.read("file.lock")
+    folder, url = site
+    filename = publish(folder)
+    (machine.home / filename).write_bytes((folder / filename).read_bytes())
+    Repository(folder / "repository").commit(DEMO)
+    refused = {
+        f"demo-app @ git+{url}/repository/.git": "is editable, and only a folder can be",
+        f"{url}/{filename}": "is editable, and only a folder can be",
+        f"./{filename}": "only a folder is editable",
+        "nowhere": "nowhere cannot be read: No such file or directory",
+    }
+    for given, said in refused.items():
+        assert said in machine.mach("lock", "--editable", given, *PYTHON, code=2).stderr
+    asked = machine.mach("shell", "--lock", "mach.lock", "-e", "./lib", code=2)
+    assert "--lock and --editable exclude each other" in asked.stderr
+
+
 def test_local_paths_are_recorded_as_the_lock_sees_them(machine: Machine) -> None:
     write_tree(machine.home / "lib", DEMO)
     machine.write("requirements/dev.txt", "-e ./lib[shout]\n")

@@ -18,6 +18,7 @@ ROWS = dict(re.findall(r"^\| `([a-z0-9-]+)` \| [^|]+ \| (.+) \| (?:yes|no) \|$",
 NO_SETTING = {
     *("output", "check", "upgrade", "upgrades", "refresh", "as_json", "quiet", "verbose", "no_progress", "stats"),
     *("pre", "provider"),
+    "editables",  # lines of requirements may begin with -e
 }
 
 

@@ -171,7 +171,7 @@ def test_a_working_tree_without_a_pyproject_is_built_but_not_imported_in_place(b
 
 def test_a_shell_imports_a_working_tree_as_it_is(build: Build, machine: Machine) -> None:
     tree = write_tree(machine.home / "demo", DEMO)
-    env = build("-r", str(machine.write("requirements.txt", "-e ./demo\n")))
+    env = build("-e", "./demo")
     assert run(env / "bin/demo") == f"hello from {env}/lib/python{HOST_PYTHON}/site-packages/demo_app/__init__.py"
 
     def shell(command: str) -> str:
