@@ -75,7 +75,13 @@ in
     in
     onCatalog (builtins.fromJSON (ask "mach.lock" attributes ''
       cp "$requirementsPath" requirements.txt
-      mach lock -r requirements.txt -o "$out" --quiet ${lib.escapeShellArgs words}
+      mach lock -r requirements.txt -o "$out" --quiet ${lib.escapeShellArgs words} || {
+        code=$?
+        if test "$code" = 3; then # its hint is for a catalog that can be filled
+          echo "mach: what the pinned catalog of the import lacks: put it into yours (mach lock -r requirements.txt --python ${python.version}), export that (mach db export FILE), and pin FILE" >&2
+        fi
+        exit "$code"
+      }
     ''));
 
   # The names of the projects that the catalog has on its indexes.

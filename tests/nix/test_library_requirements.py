@@ -223,6 +223,7 @@ def test_a_fact_that_is_not_in_the_catalog_is_named(library: Library) -> None:
     assert outcome.returncode != 0
     assert "error[not-covered]" in outcome.stderr
     assert "the page of unheard-of on" in outcome.stderr
+    assert "put it into yours (mach lock -r requirements.txt --python 3.1" in outcome.stderr
 
 
 def test_text_of_requirements_is_never_a_word_of_a_shell(library: Library) -> None:
