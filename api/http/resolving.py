@@ -59,7 +59,13 @@ _Form = Annotated[
     ),
 ]
 _System = Annotated[
-    str | None, Query(alias="platform", max_length=40, description="Which of the lock's; its first by default.")
+    str | None,
+    Query(
+        alias="platform",
+        max_length=40,
+        pattern=r"^[a-z0-9_]+-[a-z0-9_]+$",
+        description="Which of the lock's; its first by default.",
+    ),
 ]
 
 
@@ -79,6 +85,7 @@ async def resolve(request: Request, form: _Form = None, system: _System = None) 
     body = await read_body(data, headers.get("content-type", ""), headers.get("content-encoding", "").strip().lower())
     question, _ = await asyncio.to_thread(make_question, body, state, client_of(request))
     answered = await answer(state, question)
+    system = system if FORMS[kind].by_target else None
     response = await _respond(state, answered.resolution, kind, system)
     response.headers["Vary"] = "Accept"
     response.headers["Content-Location"] = _path(answered.resolution, kind, system)
@@ -144,7 +151,7 @@ async def resolution(request: Request, name: str, form: _Form = None, system: _S
     found, kind = await find_resolution(state, name, form, "" if page else request.headers.get("accept", ""))
     if page:
         return await resolution_page(request, state, found, system, request.query_params.get("python"))
-    response = await _respond(state, found, kind, system)
+    response = await _respond(state, found, kind, system if FORMS[kind].by_target else None)
     response.headers["Vary"] = "Accept"
     if response.status_code == 200 and request.headers.get("if-none-match") == response.headers["etag"]:
         kept = {key: response.headers[key] for key in ("etag", "cache-control", "vary")}

@@ -23,6 +23,8 @@ class Form:
     suffix: str
     """Of the path of a permanent link that gives this form, and of files."""
     render: Callable[[Lock, str | None], str]
+    by_target: bool = True
+    """Whether it can be about one target alone."""
 
 
 def _lock(lock: Lock, _: str | None) -> str:
@@ -62,8 +64,8 @@ def _svg(lock: Lock, system: str | None) -> str:
 
 #: By name, as ``?format=`` has it. The first is given where a client likes several as much.
 FORMS: Mapping[str, Form] = {
-    "lock": Form(media_type="application/json", suffix=".lock", render=_lock),
-    "nix": Form(media_type="text/x-nix", suffix=".nix", render=_nix),
+    "lock": Form(media_type="application/json", suffix=".lock", render=_lock, by_target=False),
+    "nix": Form(media_type="text/x-nix", suffix=".nix", render=_nix, by_target=False),
     "pylock": Form(media_type="application/toml", suffix=".pylock.toml", render=_pylock),
     "requirements": Form(media_type="text/plain", suffix=".txt", render=_requirements),
     "tree": Form(media_type="text/plain", suffix=".tree", render=_tree),
