@@ -32,7 +32,6 @@ from .fields import EMPTY, Parts, body_of_parts, body_of_request, values_of_body
 from .interface import operations_of
 from .problem_page import KINDS
 from .rendering import render_page
-from .resolution_page import resolution_page
 
 __all__ = ["router"]
 
@@ -48,6 +47,7 @@ _ORDERS = (
     "nixpkgs,wheel,sdist",
     "nixpkgs",
 )
+_GAVE_UP = "The search was given up"
 #: Snapshots that the form offers beside those with names.
 _OFFERED = 5
 _Text = Annotated[str | None, Query(max_length=20_000)]
@@ -88,7 +88,7 @@ async def ask(request: Request) -> Response:
     found = answered.resolution
     if found.problem is not None and found.problem["code"] == "gave-up":
         # the next search may find more: there is no permanent link
-        return await resolution_page(request, state, found)
+        return await _form_page(state, body, found.failure, command)
     return RedirectResponse(f"/resolutions/{found.id}", status_code=303, headers={"Mach-Answer": answered.how})
 
 
@@ -132,7 +132,7 @@ async def _form_page(state: State, body: ResolveBody, error: MachError | None = 
         values=values,
         problem=problem,
         command=command,
-        kind=KINDS.get(status, ""),
+        kind=_GAVE_UP if problem and problem["code"] == "gave-up" else KINDS.get(status, ""),
         pythons=list(NEWEST_PATCHES),
         default_python=DEFAULT_PYTHON,
         systems=SYSTEMS,

@@ -117,7 +117,7 @@ def test_in_the_page_of_a_conflict(text: str) -> None:
         "filtered": {text: {text: 3}},
         "minimal": True,
     }
-    for code in ("conflict", "unknown-project", "no-such-version", "nothing-for-target", "gave-up"):
+    for code in ("conflict", "unknown-project", "no-such-version", "nothing-for-target"):
         told = {"code": code, "message": text, "context": [text], "hint": text, "details": details}
         page = read(
             render("conflict.html", kind="x", problem=told, fixes=[fix, {**fix, "kind": "drop"}], **shared(text))

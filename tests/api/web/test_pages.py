@@ -241,6 +241,12 @@ def test_facts_that_are_missing_are_no_fault_of_yours(machine: Machine) -> None:
         assert "Nothing is wrong with your request" in page.text
 
 
+def test_hundreds_of_requirements_are_folded(reader: Reader) -> None:
+    page = reader.ask("".join(f"idna!=9.{i}\n" for i in range(300)))
+    assert "and 275 more" in page.text
+    assert all(f"idna!=9.{i}" in page.text for i in range(300))
+
+
 def test_what_only_a_build_backend_knows_is_left_to_the_command_line(reader: Reader) -> None:
     page = reader.ask("sdist-dynamic\n", status=424)
     assert "build code of sdist-dynamic" in page.text
