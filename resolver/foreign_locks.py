@@ -16,7 +16,7 @@ from .direct import Locate
 from .errors import InputError
 from .names import NormalizedName, normalize_project
 from .request_file import RegistryPin
-from .requirement import Requirement
+from .requirement import Requirement, refuse_escapes
 from .requirements_options import redact
 from .target import Target, best_tag_rank
 from .toml_document import describe_type
@@ -87,6 +87,7 @@ class MarkerTexts:
         marker = self._parsed.get(text)
         if marker is None:
             try:
+                refuse_escapes(text)
                 marker = self._parsed[text] = Marker(text)
             except (InvalidMarker, ValueError, RecursionError) as error:
                 raise InputError(

@@ -15,7 +15,7 @@ from .direct import LocalSource
 from .errors import InputError
 from .names import NormalizedName, normalize_extra, normalize_project
 
-__all__ = ["Override", "Request", "Requirement", "find_excess", "parse_override", "parse_requirement"]
+__all__ = ["Override", "Request", "Requirement", "find_excess", "parse_override", "parse_requirement", "refuse_escapes"]
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
@@ -45,6 +45,16 @@ def find_excess(text: str) -> str | None:
     if name is not None and len(name[0].strip()) > _LONGEST_NAME:
         return f"its name has more than {_LONGEST_NAME} characters"
     return None
+
+
+def refuse_escapes(text: str) -> None:
+    """Raise ValueError where *text*, which has a marker, has a backslash.
+
+    PEP 508 has none in a marker's strings. `packaging` reads it as Python does, and writes a marker then that it
+    cannot read: in a lock, and on the way to another process.
+    """
+    if "\\" in text:
+        raise ValueError("there is no backslash in a marker (PEP 508)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +94,8 @@ def parse_requirement(text: str, origin: str, *, hashes: tuple[str, ...] = ()) -
         if excess is not None:
             raise ValueError(excess)
         parsed = Pep508(text)
+        if parsed.marker is not None:
+            refuse_escapes(text)
         project = normalize_project(parsed.name)
     except (InvalidRequirement, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else "it does not parse"

@@ -24,7 +24,7 @@ from .direct import (
 from .errors import InputError
 from .nameless import stand_in_name
 from .names import NormalizedName, normalize_extra, normalize_project
-from .requirement import Requirement, parse_requirement
+from .requirement import Requirement, parse_requirement, refuse_escapes
 from .requirements_options import redact
 
 __all__ = ["parse_user_requirement"]
@@ -158,7 +158,7 @@ def _take_apart(text: str, origin: str) -> tuple[str | None, set[str], str, Mark
     """Return name (None where only the address stands there), extras, address and marker of a direct reference."""
     try:
         with suppress(InvalidRequirement, ValueError):
-            if (parsed := Pep508(text)).url is not None:
+            if (parsed := Pep508(text)).url is not None and (parsed.marker is None or "\\" not in text):
                 return parsed.name, set(parsed.extras), parsed.url, parsed.marker
         # as pip: in a URL only "; " begins a marker
         address, _, tail = text.partition("; " if _SCHEME.match(text) else ";")
@@ -170,6 +170,7 @@ def _take_apart(text: str, origin: str) -> tuple[str | None, set[str], str, Mark
         if not _SCHEME.match(address):
             path, mark, fragment = address.partition("#")
             address = quote(path, safe="/~") + mark + fragment
+        refuse_escapes(tail)
         return None, extras, address, Marker(tail) if tail.strip() else None
     except (InvalidRequirement, InvalidMarker, ValueError, RecursionError) as error:
         raise InputError(

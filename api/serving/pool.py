@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import multiprocessing
+import pickle
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -100,7 +101,7 @@ class Pool:
         :raises MachError: what :func:`api.serving.worker.resolve` raises.
         :raises Unavailable: ``service-busy``, ``resolution-too-long``, ``worker-lost``.
         """
-        return await self._run(worker.resolve, question)
+        return await self._run(worker.resolve_sent, pickle.dumps(question))
 
     async def render(self, lock: str, form: str, system: str | None = None) -> bytes:
         """Return the text of a lock in another form (:func:`api.serving.worker.render_form`).

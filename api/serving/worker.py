@@ -6,6 +6,7 @@ import gc
 import logging
 import logging.config
 import os
+import pickle
 import resource
 import signal
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ from .resolution import Answer, resolution_of
 if TYPE_CHECKING:
     from .publisher import RemotePublisher
 
-__all__ = ["prepare", "render_form", "resolve"]
+__all__ = ["prepare", "render_form", "resolve", "resolve_sent"]
 
 _LOG = logging.getLogger("mach.worker")
 #: As for the command line: a resolution makes many values that live until its end.
@@ -113,6 +114,16 @@ def resolve(question: Question) -> Answer:
         reads=None if outcome.lock is None else outcome.reading.pages_asked(),
         statistics=statistics.to_json(),
     )
+
+
+def resolve_sent(question: bytes) -> Answer:
+    """Return the answer to a pickled question.
+
+    What cannot be read again is an error then, and not the end of the process that waits for its next question.
+
+    :raises MachError: as :func:`resolve`.
+    """
+    return resolve(pickle.loads(question))  # noqa: S301 - the process that started this one wrote it
 
 
 def render_form(lock: str, form: str, system: str | None) -> bytes:
