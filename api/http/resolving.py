@@ -103,6 +103,11 @@ async def answer(state: State, question: Question) -> Answered:
     try:
         return await state.answers.answer(question)
     except DataError as error:
+        if question.fill and not question.builds and error.details.get("builds"):
+            hint = "show a token of this service's operator: build backends of sdists are asked for nobody else"
+            raise DataError(
+                "not-covered", error.message, context=error.context, hint=hint, details=error.details
+            ) from error
         if error.code != "not-covered" or state.settings.fill != "queue" or question.snapshot is not None:
             raise
         raise await asyncio.to_thread(_queue, state, error) from error

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from api.http.app import make_app
 from api.http.settings import ServiceSettings
-from tests.e2e.machines import Machine
+from tests.e2e.machines import HOST_PYTHON, Machine
 from tests.support.hostile import HOSTILE_TEXTS
 from tests.support.index import IndexServer
 from tests.support.nix import NixStore
@@ -216,10 +216,24 @@ def test_names_are_asked_of_the_operators_index_and_nothing_else(service: TestCl
         assert re.fullmatch(r"(/[a-z0-9-]+)?/(simple/[a-z0-9-]+/|packages/[A-Za-z0-9/._+-]+)", path), path
 
 
-def test_the_build_backend_of_an_sdist_is_not_asked_for_strangers(service: TestClient, operator: Machine) -> None:
-    told = service.post("/resolve", json={"requirements": "dynamic-sdist", "no_binary": [":all:"]})
-    assert told.status_code in (422, 424), told.text
-    assert not list(operator.home.glob("**/mach-was-here"))
+@pytest.mark.nix
+def test_build_backends_are_asked_only_for_who_shows_a_token(operator: Machine) -> None:
+    made = operator.mach("token", "ci")
+    file = operator.write("tokens", made.stdout)
+    given = {"db": str(operator.home / "own"), "index_url": operator.index_url, "workers": 1, "tokens": str(file)}
+    body = {"requirements": "sdist-dynamic", "python": HOST_PYTHON}
+    with TestClient(make_app(ServiceSettings.model_validate(given)), raise_server_exceptions=False) as client:
+        told = refused(client.post("/resolve", json=body))
+        assert told["code"] == "not-covered"
+        assert [build["project"] for build in told["details"]["builds"]] == ["sdist-dynamic"]
+        assert "token" in told["hint"]
+        bearer = {"Authorization": f"Bearer {made.stderr.split()[-1]}"}
+        answer = client.post("/resolve", json=body, headers=bearer)
+        assert answer.status_code == 200, answer.text
+        names = {pin["name"] for pin in answer.json()["targets"][0]["pins"]}
+        assert names == {"sdist-dynamic", "idna"}
+        # what the backend said is a fact now, for everybody
+        assert client.post("/resolve", json=body).content == answer.content
 
 
 # ---- paths
