@@ -19,7 +19,8 @@ let
   reserved = [ "HOME" "LANG" "LC_ALL" "NIX_BUILD_TOP" "PATH" "SOURCE_DATE_EPOCH" "TMPDIR" "TZ" ];
   isVariable = name: builtins.match "[A-Z_][A-Z0-9_]*" name != null && !(builtins.elem name reserved) && builtins.match "PYTHON.*" name == null;
   isPlain = value: builtins.isString value || builtins.isInt value || builtins.isBool value;
-  variables = attrs: lib.filterAttrs (name: value: isVariable name && attempt false (isPlain value)) attrs;
+  # setuptools-scm, pbr, poetry, pdm: they would build what nixpkgs has, and the lock has its own version
+  saysVersion = name: builtins.match "PBR_VERSION|.*_(PRETEND_VERSION|DYNAMIC_VERSIONING|SCM_VERSION).*" name != null;
 in
 pin:
 let
@@ -29,6 +30,8 @@ let
   names = builtins.filter isAttribute (lib.unique [ pin.name (lib.replaceStrings [ "-" ] [ "_" ] pin.name) ]);
   found = builtins.filter (module: module != null) (map look names);
   module = builtins.head found;
+  isTaken = name: value: isVariable name && isPlain value && !saysVersion name && value != module.version or null;
+  variables = attrs: lib.filterAttrs (name: value: attempt false (isTaken name value)) attrs;
   given = field: attempt [ ] (let inputs = module.${field} or [ ]; in if builtins.isList inputs then inputs else [ ]);
 in
 if !fixed.inherits && (pin.provider != "sdist" || !isUnfixed || found == [ ]) then fixed // { patches = [ ]; }

@@ -25,7 +25,8 @@ import os
 from setuptools import Extension, setup
 flavour = '"%s"' % os.environ.get("NEEDY_FLAVOUR", "none")
 extension = Extension("_needy", ["needy.c"], libraries=["portaudio"], define_macros=[("FLAVOUR", flavour)])
-setup(name="needy", version="1.0", py_modules=["needy"], ext_modules=[extension])
+version = os.environ.get("SETUPTOOLS_SCM_PRETEND_VERSION") or os.environ.get("NEEDY_RELEASE") or "1.0"
+setup(name="needy", version=version, py_modules=["needy"], ext_modules=[extension])
 """
 SOURCE = """\
 #include <Python.h>
@@ -55,6 +56,8 @@ PLANTED = """{
     nativeBuildInputs = [ final.pytestCheckHook ];
     buildInputs = [ final.pkgs.portaudio ];
     NEEDY_FLAVOUR = "of nixpkgs";
+    NEEDY_RELEASE = "0.9";
+    env.SETUPTOOLS_SCM_PRETEND_VERSION = "0.9+nixpkgs";
     PYTHONPATH = "/nowhere";
   };
 }"""
