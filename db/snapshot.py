@@ -19,6 +19,7 @@ __all__ = [
     "count_projects",
     "pin",
     "projects_learned",
+    "recent_snapshots",
     "replay",
     "resolve_snapshot",
     "snapshot_id",
@@ -109,6 +110,24 @@ def snapshots(catalog: CatalogHandle) -> tuple[Snapshot, ...]:
         for number, created_at in catalog.connection.rows("SELECT number, created_at FROM generation ORDER BY number")
         if number in ids
     )
+
+
+def recent_snapshots(catalog: CatalogHandle, most: int) -> list[Snapshot]:
+    """Return the newest *most* states, and all that have names, the newest first, of those whose ids are known already.
+
+    Unlike :func:`snapshots` it takes no more time in a catalog that learned much.
+    """
+    names: dict[int, list[str]] = {}
+    for name, number in catalog.connection.rows("SELECT name, generation FROM snapshot_name ORDER BY name"):
+        names.setdefault(number, []).append(name)
+    query = "SELECT number, snapshot, created_at FROM generation WHERE snapshot IS NOT NULL"
+    rows = list(catalog.connection.rows(f"{query} ORDER BY number DESC LIMIT ?", (most,)))
+    rows += [row for number in names for row in catalog.connection.rows(f"{query} AND number = ?", (number,))]
+    found = {
+        number: Snapshot(id=text, generation=number, created_at=created_at, names=tuple(names.get(number, ())))
+        for number, text, created_at in rows
+    }
+    return [found[number] for number in sorted(found, reverse=True)]
 
 
 def count_projects(catalog: CatalogHandle, generation: int) -> int:

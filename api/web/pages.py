@@ -17,7 +17,7 @@ from api.http.clients import client_of
 from api.http.problems import problem_of
 from api.http.resolving import answer, find_resolution, read_limited
 from api.http.state import State, state_of
-from db.snapshot import snapshots
+from db.snapshot import recent_snapshots
 from resolver.errors import InputError, MachError
 from resolver.interpreters import DEFAULT_PYTHON, NEWEST_PATCHES
 from resolver.lock_request import request_to_json
@@ -154,7 +154,7 @@ async def _form_page(state: State, body: ResolveBody, error: MachError | None = 
 def _offered(state: State) -> list[tuple[str, str]]:
     """Return (what to write, what it is) of snapshots to suggest; none where the catalog is out of reach."""
     try:
-        found = sorted(snapshots(state.catalog), key=lambda snapshot: -snapshot.generation)
+        found = recent_snapshots(state.catalog, _OFFERED)
     except MachError:
         return []
     names = [(name, f"generation {each.generation}") for each in found for name in each.names]

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from db.catalog import CatalogHandle, open_catalog
-from db.snapshot import count_projects, pin, projects_learned, resolve_snapshot, snapshot_id, snapshots, unpin
+from db.snapshot import (
+    count_projects,
+    pin,
+    projects_learned,
+    recent_snapshots,
+    resolve_snapshot,
+    snapshot_id,
+    snapshots,
+    unpin,
+)
 from db.verification import status, verify
 from db.writer import publish
 from resolver.catalog import decode_page, encode_page
@@ -212,3 +221,13 @@ def test_what_a_snapshot_holds_and_what_was_new_in_it(catalog: CatalogHandle):
     assert [count_projects(catalog, generation) for generation in (1, 2)] == [2, 3]
     assert sorted(projects_learned(catalog, 1)) == [(INDEX, "alpha"), (INDEX, "beta")]
     assert sorted(projects_learned(catalog, 2)) == [(INDEX, "alpha"), (INDEX, "gamma")]
+
+
+def test_the_newest_and_those_with_names_are_found_without_reading_all(catalog: CatalogHandle):
+    for name in "abcde":
+        publish(catalog, [absence(name)])
+    assert recent_snapshots(catalog, 2) == [], "ids are told once they are known"
+    pin(catalog, "first", snapshots(catalog)[0].id)
+    found = recent_snapshots(catalog, 2)
+    assert [(each.generation, each.names) for each in found] == [(5, ()), (4, ()), (1, ("first",))]
+    assert found[0] == snapshots(catalog)[-1]
