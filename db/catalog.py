@@ -29,6 +29,7 @@ from .held_pages import HeldPages
 from .listings import batches, digits, listed_files, url_of
 from .location import Location, parse_location
 from .pages import RebuiltPages, read_pages
+from .snapshot_tree import SnapshotTree
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -153,6 +154,7 @@ class CatalogHandle:
 
     :ivar held: pages that were read.
     :ivar rebuilt: pages that were not in the catalog.
+    :ivar tree: computes snapshot ids.
     """
 
     def __init__(self, location: Location, *, readonly: bool) -> None:
@@ -164,6 +166,7 @@ class CatalogHandle:
         self._engine: sa.Engine | None = None
         self.held = HeldPages(_MOST_HELD)
         self.rebuilt = RebuiltPages()
+        self.tree = SnapshotTree()
 
     def __enter__(self) -> CatalogHandle:
         return self
@@ -176,7 +179,7 @@ class CatalogHandle:
     def close(self) -> None:
         """Close every connection; the handle opens new ones when it is used again."""
         self.rebuilt.keep(self)
-        self.held.clear()
+        self._forget()
         with self._guard:
             for connection in self._connections:
                 connection.close()
@@ -185,6 +188,11 @@ class CatalogHandle:
             if self._engine is not None:
                 self._engine.dispose()
                 self._fold_log()
+
+    def _forget(self) -> None:
+        """Let go of what was read: the database may be another one when it is there again."""
+        self.held.clear()
+        self.tree.clear()
 
     def _fold_log(self) -> None:
         """Put what SQLite keeps in its log into the file itself, so that a copy of the file alone is whole."""
@@ -202,7 +210,7 @@ class CatalogHandle:
         """This thread's connection for reading."""
         found: Connection | None = getattr(self._local, "connection", None)
         if found is None:
-            found = connect(self.location, self.held.clear)
+            found = connect(self.location, self._forget)
             with self._guard:
                 self._connections.append(found)
             self._local.connection = found

@@ -18,7 +18,7 @@ from resolver.errors import DataError
 from .connection import BUSY_SECONDS, SCHEMA_VERSION, read_schema_version, too_new, translate_errors, with_patience
 from .location import Location
 
-__all__ = ["WriteRows", "begin", "keep_pages", "make_engine", "prepare", "upgrade"]
+__all__ = ["WriteRows", "begin", "begin_favour", "keep_pages", "make_engine", "prepare", "upgrade"]
 
 #: Key of PostgreSQL's advisory lock around migrations: "mach" in ASCII.
 _MIGRATION_LOCK = 0x6D616368
@@ -105,10 +105,23 @@ class WriteRows:
         """Do nothing: who began the transaction ends it."""
 
 
-def keep_pages(location: Location, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add rows to the table of pages, in one transaction; those that are there already stay as they are.
+@contextlib.contextmanager
+def begin_favour(location: Location) -> Iterator[sa.Connection]:
+    """Yield a connection in a transaction that saves others work, and waits for nobody who writes.
 
-    It waits for nobody: a writer that is at work has precedence.
+    :raises Unavailable: where the catalog cannot be written now.
+    """
+    with translate_errors(location), contextlib.ExitStack() as stack:
+        engine = make_engine(location, patience=_SHORT_PATIENCE)
+        stack.callback(engine.dispose)
+        connection = stack.enter_context(engine.begin())
+        if location.file is None:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(_SHORT_PATIENCE * 1000)}")
+        yield connection
+
+
+def keep_pages(location: Location, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows to the table of pages; those that are there already stay as they are.
 
     :raises Unavailable: where the catalog cannot be written now.
     """
@@ -116,15 +129,9 @@ def keep_pages(location: Location, rows: Sequence[Mapping[str, Any]]) -> None:
 
     from .schema import page
 
-    with translate_errors(location), contextlib.ExitStack() as stack:
-        engine = make_engine(location, patience=_SHORT_PATIENCE)
-        stack.callback(engine.dispose)
-        connection = stack.enter_context(engine.begin())
-        if location.file is None:
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(_SHORT_PATIENCE * 1000)}")
-            connection.execute(postgresql.insert(page).on_conflict_do_nothing(), rows)
-        else:
-            connection.execute(sqlite.insert(page).on_conflict_do_nothing(), rows)
+    dialect = postgresql if location.file is None else sqlite
+    with begin_favour(location) as connection:
+        connection.execute(dialect.insert(page).on_conflict_do_nothing(), rows)
 
 
 def prepare(location: Location) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resolver.errors import InputError
+from resolver.errors import InputError, MachError
 
-from .digest import bucket_digest, bucket_of, snapshot_digest
+from .digest import snapshot_digest
 
 if TYPE_CHECKING:
     from .catalog import CatalogHandle
@@ -20,7 +20,6 @@ __all__ = [
     "pin",
     "projects_learned",
     "recent_snapshots",
-    "replay",
     "resolve_snapshot",
     "snapshot_id",
     "snapshots",
@@ -29,15 +28,6 @@ __all__ = [
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PREFIX = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
-
-_STATES = """
-    SELECT s.generation, i.text, p.name, s.digest
-    FROM project_state s
-    JOIN project p ON p.id = s.project_id
-    JOIN index_url i ON i.id = p.index_id
-    WHERE s.generation <= ?
-    ORDER BY s.generation
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,37 +42,13 @@ class Snapshot:
     names: tuple[str, ...]
 
 
-def replay(catalog: CatalogHandle, last: int) -> Iterator[tuple[int, str]]:
-    """Yield (generation, snapshot id) for every generation up to *last*, from the projects' digests.
-
-    The id is the root of a Merkle tree: leaves are (index, project, digest of the
-    project's facts), 4,096 buckets by the hash of (index, project), so that a
-    generation costs its changed buckets only.
-    """
-    buckets: dict[int, dict[tuple[str, str], bytes]] = {}
-    digests: dict[int, bytes] = {}
-    changes: dict[int, list[tuple[str, str, bytes]]] = {}
-    for generation, index, project, digest in catalog.connection.rows(_STATES, (last,)):
-        changes.setdefault(generation, []).append((index, project, bytes(digest)))
-    for (generation,) in catalog.connection.rows(
-        "SELECT number FROM generation WHERE number <= ? ORDER BY number", (last,)
-    ):
-        touched: set[int] = set()
-        for index, project, digest in changes.get(generation, ()):
-            bucket = bucket_of(index, project)
-            buckets.setdefault(bucket, {})[index, project] = digest
-            touched.add(bucket)
-        for bucket in touched:
-            digests[bucket] = bucket_digest(buckets[bucket])
-        yield generation, snapshot_digest(digests.items())
-
-
 def _ids(catalog: CatalogHandle) -> dict[int, str]:
     """Return the ids of all generations, computing those that are not kept yet."""
     kept = dict(catalog.connection.rows("SELECT number, snapshot FROM generation"))
     if all(snapshot is not None for snapshot in kept.values()):
         return kept
-    return dict(replay(catalog, max(kept)))
+    missing = [number for number, snapshot in kept.items() if snapshot is None]
+    return kept | catalog.tree.ids(catalog, min(missing), max(missing))
 
 
 def snapshot_id(catalog: CatalogHandle, generation: int | None = None) -> str:
@@ -94,7 +60,7 @@ def snapshot_id(catalog: CatalogHandle, generation: int | None = None) -> str:
     kept = catalog.connection.rows("SELECT snapshot FROM generation WHERE number = ?", (number,))
     if kept and kept[0][0] is not None:
         return str(kept[0][0])
-    return dict(replay(catalog, number)).get(number, snapshot_digest([]))
+    return catalog.tree.ids(catalog, number, number).get(number, snapshot_digest([]))
 
 
 def snapshots(catalog: CatalogHandle) -> tuple[Snapshot, ...]:
@@ -149,6 +115,7 @@ def projects_learned(catalog: CatalogHandle, generation: int) -> list[tuple[str,
 
 
 def _keep(catalog: CatalogHandle, ids: dict[int, str]) -> None:
+    """Write ids that are not in the catalog yet; where somebody else writes, they are computed again some time."""
     missing = [n for (n,) in catalog.connection.rows("SELECT number FROM generation WHERE snapshot IS NULL")]
     rows = [{"key": number, "id": ids[number]} for number in missing if number in ids]
     if not rows:
@@ -156,11 +123,11 @@ def _keep(catalog: CatalogHandle, ids: dict[int, str]) -> None:
     import sqlalchemy as sa
 
     from . import schema
-    from .engine import begin
+    from .engine import begin_favour
 
     table = schema.generation
     update = table.update().where(table.c.number == sa.bindparam("key")).values(snapshot=sa.bindparam("id"))
-    with begin(catalog.engine, catalog.location) as connection:
+    with contextlib.suppress(MachError), begin_favour(catalog.location) as connection:
         connection.execute(update, rows)
 
 

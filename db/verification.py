@@ -16,7 +16,8 @@ from .digest import canonical_json, facts_digest
 from .filenames import Candidate, classify
 from .load import load_state
 from .page import build_page
-from .snapshot import replay, snapshot_id
+from .snapshot import snapshot_id
+from .snapshot_tree import replay
 from .state import BUILD_COLUMNS
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _page_values(page: Page) -> list[Any]:
 
 def _check_snapshots(catalog: CatalogHandle) -> Iterator[Difference]:
     kept = dict(catalog.connection.rows("SELECT number, snapshot FROM generation"))
-    computed = dict(replay(catalog, max(kept, default=0)))
+    computed = replay(catalog, max(kept, default=0))
     for number, snapshot in sorted(kept.items()):
         if snapshot is not None and snapshot != computed.get(number):
             yield Difference(
