@@ -104,6 +104,8 @@ def serve(
             "log": log or ("plain" if sys.stderr.isatty() else "json"),
             **limits,
         }
+        if loopback and not trusted_proxies:
+            values["hosts"] = ("localhost", "127.0.0.1", "::1", host.lower(), address)
         if not loopback:
             values = {name: ELSEWHERE.get(name) if value is None else value for name, value in values.items()}
         given = {name: value for name, value in values.items() if value is not None}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -30,15 +32,25 @@ class Admission:
     :param tokens: None where there are none: what looks like one is ignored then.
     :param required: nothing but the state of health is told without a token.
     :param most_requests: of a client in a minute; 0 for no limit.
+    :param hosts: names by which the service may be called; None for all. Where only its own machine is meant to ask,
+        the page of a stranger can make a browser on it ask by a name of the stranger's, and would read the answers.
     :param meter: counts who is sent away.
     """
 
     def __init__(
-        self, app: ASGIApp, *, tokens: Tokens | None, required: bool, most_requests: int, meter: Meter
+        self,
+        app: ASGIApp,
+        *,
+        tokens: Tokens | None,
+        required: bool,
+        most_requests: int,
+        hosts: tuple[str, ...] | None,
+        meter: Meter,
     ) -> None:
         self._app = app
         self._tokens = tokens
         self._required = required
+        self._hosts = hosts
         self._requests = Budget(most_requests)
         self._wrong = Budget(WRONG_TOKENS)
         self._meter = meter
@@ -49,6 +61,8 @@ class Admission:
             await self._app(scope, receive, send)
             return
         try:
+            scope[SCOPE_KEY] = Client(name=address_of(scope))
+            self._refuse_strange_pages(scope)
             client = self._know(scope)
             if wait := self._requests.spend(client.key):
                 raise refuse_rate(wait, "requests")
@@ -59,13 +73,33 @@ class Admission:
             return
         await self._app(scope, receive, send)
 
+    def _refuse_strange_pages(self, scope: Scope) -> None:
+        """Refuse what a browser was led to by a page that is not the service's own.
+
+        :raises InputError: ``wrong-host``, ``cross-site``.
+        """
+        headers = Headers(scope=scope)
+        host = headers.get("host", "").lower()
+        name = host.rpartition(":")[0] if re.search(r":[0-9]*\Z", host) else host
+        name = name.strip("[]").rstrip(".")
+        if self._hosts is not None and name not in self._hosts and not name.endswith(".localhost"):
+            raise InputError(
+                "wrong-host",
+                "this service answers its own machine, and is not called by this name",
+                hint="ask it as localhost; where a proxy passes requests on, name it with --trusted-proxy",
+            )
+        # of a mere link nothing is written or fetched
+        if scope["method"] == "POST" and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            raise InputError(
+                "cross-site", "the page of another site may not ask for you", hint="open the service's own page"
+            )
+
     def _know(self, scope: Scope) -> Client:
         """Return who asks.
 
         :raises InputError: ``invalid-token``, ``token-required``, ``rate-limited``.
         """
-        anonymous = Client(name=address_of(scope))
-        scope[SCOPE_KEY] = anonymous
+        anonymous: Client = scope[SCOPE_KEY]
         if self._tokens is None:
             return anonymous
         given = Headers(scope=scope).getlist("authorization")

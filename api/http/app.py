@@ -73,6 +73,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
         tokens=tokens,
         required=settings.require_token,
         most_requests=settings.requests_per_minute,
+        hosts=settings.hosts,
         meter=meter,
     )
     for part in (pages, resolving, catalog, exporting, health):

@@ -47,7 +47,7 @@ def _complete(operation: dict[str, Any], *, open_to_all: bool) -> None:
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
     if not open_to_all:
-        responses |= {str(status): PROBLEM_RESPONSES[status] for status in (401, 429)}
+        responses |= {str(status): PROBLEM_RESPONSES[status] for status in (401, 403, 421, 429)}
         # a token is needed only where the operator wants one
         operation["security"] = [{}, {"token": []}]
     operation["responses"] = dict(sorted(responses.items()))

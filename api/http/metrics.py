@@ -59,7 +59,7 @@ class _Figures(Collector):
         refused = CounterMetricFamily(
             "mach_refused", "Requests that were sent away before they were read, by code.", labels=["code"]
         )
-        for code in ("rate-limited", "invalid-token", "token-required"):
+        for code in ("rate-limited", "invalid-token", "token-required", "wrong-host", "cross-site"):
             refused.add_metric([code], self._meter.refused[code])
         yield refused
         replaced = CounterMetricFamily(

@@ -23,6 +23,8 @@ _STATUS_OF_CODE = {
     "invalid-token": 401,
     "token-required": 401,
     "rate-limited": 429,
+    "cross-site": 403,
+    "wrong-host": 421,
 }
 #: Seconds after which it is worth while to ask again, where the error does not tell it itself.
 _RETRY_AFTER = {"service-busy": 2, "service-ending": 5}
@@ -54,10 +56,12 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     for status, text in {
         400: "The request is wrong.",
         401: "A token is required, or the one that was shown is wrong.",
+        403: "The page of another site asks.",
         404: "There is no such thing here.",
         406: "The answer cannot be given in a form that is accepted.",
         413: "The body is too large.",
         415: "The body's type cannot be read.",
+        421: "The service is not called by this name.",
         422: "There is no solution; the details hold the conflict.",
         424: "The catalog does not cover the request.",
         429: "There were too many requests from you; Retry-After says when the next one may come.",

@@ -57,6 +57,8 @@ class ServiceSettings(BaseModel):
     """Path of a file of tokens; None where there are none."""
     require_token: bool = False
     """Whether nothing but the state of health is told without a token."""
+    hosts: tuple[str, ...] | None = None
+    """Names by which the service may be called; None for all."""
     requests_per_minute: int = Field(default=0, ge=0)
     """Of one client; 0 for no limit."""
     facts_per_minute: int = Field(default=0, ge=0)

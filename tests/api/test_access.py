@@ -227,6 +227,41 @@ def test_an_address_cannot_be_claimed_unless_a_proxy_is_trusted(machine: Machine
     assert asked("--trusted-proxy", "127.0.0.1") == [200] * 4
 
 
+# ---- pages of strangers
+
+
+def test_a_service_of_its_own_machine_answers_to_its_own_names(machine: Machine) -> None:
+    with machine.serve("--workers", "1") as url:
+        port = url.rpartition(":")[2]
+
+        def asked(host: str) -> tuple[int, str | None]:
+            answer = httpx.get(f"{url}/version", headers={"Host": host})
+            return answer.status_code, answer.headers.get("Mach-Problem")
+
+        for name in (
+            "localhost",
+            f"localhost:{port}",
+            "LOCALHOST",
+            f"127.0.0.1:{port}",
+            f"[::1]:{port}",
+            "a.localhost",
+        ):
+            assert asked(name) == (200, None), name
+        for name in ("rebound.example", f"rebound.example:{port}", "127.0.0.1.rebound.example", "notlocalhost", ""):
+            assert asked(name) == (421, "wrong-host"), name
+        assert httpx.get(f"{url}/healthz", headers={"Host": "rebound.example"}).status_code == 200
+    with machine.serve("--workers", "1", "--trusted-proxy", "127.0.0.1") as url:
+        assert httpx.get(f"{url}/version", headers={"Host": "mach.example"}).status_code == 200
+
+
+def test_the_page_of_another_site_cannot_ask(machine: Machine) -> None:
+    with serving(machine) as client:
+        for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)):
+            headers = {**TEXT, "Sec-Fetch-Site": site}
+            assert client.post("/resolve", content="idna", headers=headers).status_code == status
+        assert client.get("/version", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200, "a link"
+
+
 # ---- the log
 
 
