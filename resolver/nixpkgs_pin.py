@@ -73,10 +73,12 @@ def make_nixpkgs(rev: str | None, sha256: str | None) -> Nixpkgs | None:
         return None
     if rev is None or sha256 is None:
         given, lacking = ("--nixpkgs-sha256", "--nixpkgs") if rev is None else ("--nixpkgs", "--nixpkgs-sha256")
+        commit = rev if rev is not None and is_revision(rev) else "REV"
         raise InputError(
             "invalid-nixpkgs",
             f"{given} is given without {lacking}",
-            hint="give both: --nixpkgs REV --nixpkgs-sha256 HASH; nix-prefetch-url --unpack URL prints the hash",
+            hint="give both, --nixpkgs REV --nixpkgs-sha256 HASH, or a flake.lock that has them: REV is a commit, no "
+            f"branch, and `nix-prefetch-url --unpack {NIXPKGS_ARCHIVE}{commit}.tar.gz` prints HASH",
         )
     return _make(rev, sha256, "--nixpkgs", "--nixpkgs-sha256")
 

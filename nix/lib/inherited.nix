@@ -15,8 +15,8 @@ let
   isHook = input: builtins.match ".*-hook([.]sh)?" (input.pname or input.name or "") != null;
   takes = inputs: builtins.filter (input: attempt false (lib.isDerivation input && !isPythons input && !isHook input)) inputs;
 
-  # what every build has, of mach's own or of nixpkgs' Python builder
-  reserved = [ "HOME" "LANG" "LC_ALL" "NIX_BUILD_TOP" "PATH" "SOURCE_DATE_EPOCH" "TMPDIR" "TZ" ];
+  # what every build has, of mach's own, of stdenv or of nixpkgs' Python builder
+  reserved = [ "HOME" "LANG" "LC_ALL" "NIX_BUILD_TOP" "NIX_MAIN_PROGRAM" "PATH" "SOURCE_DATE_EPOCH" "TMPDIR" "TZ" ];
   isVariable = name: builtins.match "[A-Z_][A-Z0-9_]*" name != null && !(builtins.elem name reserved) && builtins.match "PYTHON.*" name == null;
   isPlain = value: builtins.isString value || builtins.isInt value || builtins.isBool value;
   # setuptools-scm, pbr, poetry, pdm: they would build what nixpkgs has, and the lock has its own version

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shlex
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 from api.cli.commands import cli
 from resolver.lock import render_lock
 from tests.docs.error_codes import ROOT
+from tests.e2e.machines import Machine
 from tests.nix.locks import lock_of
-from tests.support.dists import make_wheel
+from tests.support.dists import make_wheel, wheel_from_installed
+from tests.support.index import FakeIndex
 from tests.support.nix import NixStore
 
 PAGE = (ROOT / "docs/how-to/from-mach-nix.md").read_text()
@@ -73,6 +76,23 @@ def test_every_command_on_the_page_exists(words: list[str]) -> None:
         command, rest = found, rest[1:]
         context = click.Context(command, info_name=command.name, parent=context)
     command.make_parser(context).parse_args(list(rest))
+
+
+def test_the_command_lines_on_the_page_run(fake_index: FakeIndex, tmp_path: Path) -> None:
+    for dist in (make_wheel("demo", "1.0"), *(wheel_from_installed(name) for name in ("installer", "pyproject-hooks"))):
+        fake_index.add(dist)
+    machine = Machine(home=tmp_path, index_url=fake_index.url)
+    machine.write("requirements.txt", "demo\n")
+    locked = {"type": "github", "owner": "NixOS", "repo": "nixpkgs", "rev": "0" * 40, "narHash": f"sha256-{'A' * 43}="}
+    nodes = {"nixpkgs": {"locked": locked}, "root": {"inputs": {"nixpkgs": "nixpkgs"}}}
+    machine.write("flake.lock", json.dumps({"nodes": nodes, "root": "root", "version": 7}))
+    blocks = re.findall(r"^```(\w*)\n(.+?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    lines = [shlex.split(line, comments=True) for kind, text in blocks if not kind for line in text.splitlines()]
+    for words in lines:
+        if words[0] == "mach":
+            machine.mach(*words[1:])
+    assert {words[0] for words in lines} == {"mach", "sha256sum"}
+    assert (tmp_path / "facts.mach").exists()
 
 
 @pytest.fixture
