@@ -63,6 +63,8 @@ def metadata(indexed: IndexedSet, project: str) -> MetadataFact:
         ("flask", known("flask", urls=("https://code.example/pallets/werkzeug/archive/1.0.tar.gz",)), "flask"),
         ("torch-bin", known("torch"), "torch"),
         ("opencv4", known("opencv"), "opencv-python"),
+        ("z3-solver", known("z3"), "z3-solver"),
+        (None, known("z3"), "z3-solver"),
         ("good", known("two words"), "good"),
         ("_bad_", known("two words"), None),
     ],
