@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -34,6 +36,8 @@ from .tokens import read_tokens
 __all__ = ["make_app", "make_configured_app"]
 
 _LOG = logging.getLogger("mach.http")
+#: That wait for the catalog.
+_THREADS = 8
 
 
 class _Application(FastAPI):
@@ -62,6 +66,8 @@ def make_app(settings: ServiceSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # each thread has a connection to the catalog: these are the pool of them, and more threads answer no faster
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "reader"))
         with open_state(settings) as state:
             app.state.mach = state
             yield

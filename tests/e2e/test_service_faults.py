@@ -182,6 +182,11 @@ def facts(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_workers_that_are_killed_are_replaced(machine: Machine, world: World, facts: Path) -> None:
     db = str(machine.home / "catalog.sqlite3")
     machine.mach("db", "import", facts, "--db", db)
+    with serve(machine, "--db", db, "--fill", "off") as service:
+        assert post(service.url, "idna", "").status_code == 200
+        for worker in service.workers():
+            os.kill(worker, signal.SIGKILL)  # while it has nothing to do
+        assert post(service.url, "idna", "idna!=0").status_code == 200
     with serve(machine, "--db", db, "--fill", "off") as service, Clients(service.url) as clients:
         clients.wait_for_locks()
         killed = set()
