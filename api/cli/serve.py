@@ -44,7 +44,12 @@ from .service_options import access_options, limit_options
     "--index-url", "-i", metavar="URL", envvar="MACH_INDEX_URL", help="The index.  [default: pip's configuration]"
 )
 @click.option(
-    "--extra-index-url", "extra_index_urls", multiple=True, metavar="URL", help="An index that goes before it."
+    "--extra-index-url",
+    "extra_index_urls",
+    multiple=True,
+    metavar="URL",
+    envvar="MACH_EXTRA_INDEX_URL",
+    help="An index that goes before it.",
 )
 @keyring_option(environment=True)
 @click.option(

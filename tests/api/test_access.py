@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -327,27 +328,44 @@ def test_a_line_for_each_request_says_what_happened_and_not_what_was_asked(
     assert len({line["id"] for line in lines}) == len(lines)
 
 
-def test_what_a_process_logs_is_json_line_by_line(machine: Machine) -> None:
-    argv = [sys.executable, "-m", "api.cli", "serve", "--port", "0", "--workers", "1"]
+@contextmanager
+def process(machine: Machine, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
+    """Yield a service that runs as a process, its URL, and the file of its log."""
+    argv = [sys.executable, "-m", "api.cli", "serve", "--port", "0", "--workers", "1", *words]
     log = machine.home / "log"
     environ = {**machine.env(), "PYTHONPATH": str(ROOT)}
-    with (
-        log.open("wb") as stderr,
-        subprocess.Popen(argv, cwd=machine.home, env=environ, stderr=stderr) as server,
-    ):
+    with log.open("wb") as stderr, subprocess.Popen(argv, cwd=machine.home, env=environ, stderr=stderr) as server:
         try:
             while not (found := re.search(r"running on (http://127\.0\.0\.1:\d+)", log.read_text())):
                 assert server.poll() is None
                 time.sleep(0.05)
-            httpx.post(f"{found[1]}/resolve?format=tree", content="idna", headers=TEXT, timeout=30)
-            answer = httpx.get(f"{found[1]}/healthz")
+            yield server, found[1], log
         finally:
             server.terminate()
+
+
+def test_what_a_process_logs_is_json_line_by_line(machine: Machine) -> None:
+    with process(machine) as (_, url, log):
+        httpx.post(f"{url}/resolve?format=tree", content="idna", headers=TEXT, timeout=30)
+        answer = httpx.get(f"{url}/healthz")
     told = [json.loads(line) for line in log.read_text().splitlines() if not line.startswith("mach is running")]
     assert any(line["event"] == "Application startup complete." for line in told)
     ids = [line["id"] for line in told if line["event"] == "request"]
     assert answer.headers["X-Request-Id"] in ids
     assert len(ids) == 2
+
+
+def test_tokens_are_read_again_on_a_signal(machine: Machine, token: str) -> None:
+    with process(machine, "--tokens", "tokens") as (server, url, _):
+        assert httpx.get(f"{url}/version", headers=bearer(token), timeout=30).status_code == 200
+        other = machine.mach("token", "other")
+        machine.write("tokens", other.stdout)
+        server.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 30
+        while httpx.get(f"{url}/version", headers=bearer(other.stderr.split()[-1]), timeout=30).status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        assert httpx.get(f"{url}/version", headers=bearer(token), timeout=30).status_code == 401
 
 
 def test_a_bug_is_logged_by_its_place_and_answered_without_it(

@@ -9,6 +9,7 @@ import pytest
 
 from api.cli.commands import COMMANDS, cli
 from api.cli.lock import lock
+from api.cli.serve import serve
 from api.config_keys import KEYS, Key
 from tests.docs.error_codes import ROOT
 
@@ -40,6 +41,13 @@ def test_every_option_that_makes_a_request_is_a_setting_and_the_other_way_round(
     settings = {key.parameter for key in KEYS}
     assert options - settings == NO_SETTING & options
     assert settings - options == {"constraints"}
+
+
+def test_each_variable_of_a_service_is_documented() -> None:
+    documented = re.findall(r"^\| `(MACH_[A-Z_]+)` \| `(--[a-z-]+)` \|$", PAGE, re.MULTILINE)
+    options = [parameter for parameter in serve.params if isinstance(parameter, click.Option)]
+    assert documented == [(option.envvar, option.opts[0]) for option in options if option.envvar]
+    assert all(option.envvar for option in options if option.expose_value and option.name != "help")
 
 
 def test_the_command_that_shows_them_exists() -> None:
