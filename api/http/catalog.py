@@ -94,7 +94,7 @@ def _project(state: State, name: str, snapshot: str | None) -> dict[str, Any]:
 @router.post(
     "/diff",
     response_model=Difference,
-    responses={status: PROBLEM_RESPONSES[status] for status in (400, 404, 413, 415, 422, 424, 503)},
+    responses={status: PROBLEM_RESPONSES[status] for status in (400, 404, 408, 413, 415, 422, 424, 503)},
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": reference(DiffBody)}}}},
 )
 async def diff(request: Request) -> Response:

@@ -18,6 +18,7 @@ MEDIA_TYPE = "application/problem+json"
 _STATUS_OF_CODE = {
     "unsupported-media-type": 415,
     "body-too-large": 413,
+    "body-too-slow": 408,
     "not-found": 404,
     "not-acceptable": 406,
     "invalid-token": 401,
@@ -59,6 +60,7 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
         403: "The page of another site asks.",
         404: "There is no such thing here.",
         406: "The answer cannot be given in a form that is accepted.",
+        408: "The body came too slowly.",
         413: "The body is too large.",
         415: "The body's type cannot be read.",
         421: "The service is not called by this name.",

@@ -32,6 +32,8 @@ __all__ = ["router"]
 router = APIRouter()
 
 _LOG = logging.getLogger("mach.http")
+#: Seconds in which a body has to arrive.
+_LONGEST_BODY = 60
 _ID = re.compile(r"([0-9a-f]{64})((?:\.[a-z]+){0,2})")
 _SUFFIXES = {form.suffix: name for name, form in FORMS.items()}
 #: What a permanent link gives never changes (RFC 8246).
@@ -208,13 +210,21 @@ async def read_limited(request: Request, limit: int) -> bytes:
     """Return the body of *request*.
 
     :param limit: bytes that it may have.
-    :raises InputError: ``body-too-large``.
+    :raises InputError: ``body-too-large``, ``body-too-slow``.
     """
     data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > limit:
-            raise InputError("body-too-large", f"the body is larger than {limit} bytes", hint="ask for less at once")
+    try:
+        async with asyncio.timeout(_LONGEST_BODY):
+            async for chunk in request.stream():
+                data += chunk
+                if len(data) > limit:
+                    raise InputError(
+                        "body-too-large", f"the body is larger than {limit} bytes", hint="ask for less at once"
+                    )
+    except TimeoutError as error:
+        raise InputError(
+            "body-too-slow", f"the body did not arrive within {_LONGEST_BODY} seconds", hint="send it again"
+        ) from error
     return bytes(data)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -21,6 +22,7 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.types import ASGIApp, Message
 
 from api.cli.service_options import LIMITS
 from api.http.app import make_app
@@ -226,6 +228,31 @@ def test_an_address_cannot_be_claimed_unless_a_proxy_is_trusted(machine: Machine
 
     assert asked() == [200, 200, 429, 429]
     assert asked("--trusted-proxy", "127.0.0.1") == [200] * 4
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.http.resolving._LONGEST_BODY", 0.2)
+
+    async def ask(app: ASGIApp) -> list[Message]:
+        said: list[Message] = []
+        scope = {"type": "http", "method": "POST", "path": "/resolve", "query_string": b"", "headers": []}
+
+        async def receive() -> Message:
+            if not said and not began:
+                began.append(True)
+                return {"type": "http.request", "body": b"id", "more_body": True}
+            return await asyncio.Future()
+
+        async def send(message: Message) -> None:
+            said.append(message)
+
+        began: list[bool] = []
+        await app(scope, receive, send)
+        return said
+
+    with serving(machine) as client:
+        start, body = asyncio.run(ask(client.app))
+    assert (start["status"], json.loads(body["body"])["code"]) == (408, "body-too-slow")
 
 
 # ---- pages of strangers

@@ -338,6 +338,33 @@ def test_no_form_takes_long(service: TestClient, name: str, kind: str) -> None:
     send(service, PARTS[name], kind)
 
 
+# ---- locks to compare
+
+LOCKS: dict[str, str] = {
+    "nothing": "{}",
+    "open objects": '{"a":' * 900_000,
+    "nested lists": '{"targets": ' + nested("[", "]", 900_000) + "}",
+    "a large number": '{"lock-version": ' + "9" * 3_000_000 + "}",
+    "a version": '{"lock-version": "' + "1." * 1_000_000 + '"}',
+    "many targets": '{"lock-version": "1.0", "targets": [' + ",".join(["{}"] * 900_000) + "]}",
+    "many keys": '{"lock-version": "1.0", ' + ",".join(f'"a{n}": 1' for n in range(200_000)) + "}",
+    "lone surrogates": '{"lock-version": "\\ud800"}',
+    "no number": '{"lock-version": NaN}',
+    "the same key": '{"lock-version": "1.0", "lock-version": "2.0"}',
+}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_no_lock_takes_long(service: TestClient, name: str) -> None:
+    body = json.dumps({"before": LOCKS[name], "after": LOCKS[name]}).encode()
+    began = time.process_time()
+    answer = service.post("/diff", content=body, headers={"Content-Type": JSON})
+    assert time.process_time() - began < LONGEST
+    assert answer.status_code in (400, 424), answer.text[:500]
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert len(answer.content) < 100_000
+
+
 # ---- by chance
 
 _odd = st.sampled_from(
