@@ -54,10 +54,11 @@ def interface(service: FastAPI) -> schemathesis.BaseSchema:
         return path_parameters
 
     @found.hook
-    def map_body(context: Any, body: Any) -> Any:
-        if isinstance(body, dict) and "requirements" in body and len(str(body)) % 2:
-            body["requirements"] = "idna"
-        return "idna" if isinstance(body, str) and len(body) % 2 else body
+    def map_body(_: Any, body: Any) -> Any:
+        asked = len(str(body)) % 2 == 0
+        if isinstance(body, dict) and "requirements" in body and asked:
+            return {"requirements": "idna", "pre": True}
+        return "idna" if isinstance(body, str) and asked else body
 
     return found
 
@@ -85,7 +86,8 @@ def test_the_service_does_what_its_document_says(interface: schemathesis.BaseSch
     paths = interface.raw_schema["paths"]
     assert asked == {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     assert all(codes[405] for label, codes in statuses.items() if label in asked)
-    for label in asked - {"POST /diff", "GET /resolutions/{name}"}:
+    # what is left to the next test takes more than chance
+    for label in asked - {"POST /resolve", "POST /diff", "GET /resolutions/{name}"}:
         assert statuses[label][200], f"{label} was never answered: {statuses[label]}"
 
 
