@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,23 @@ def test_ten_thousand_invented_names_are_not_ten_thousand_lookups(machine: Machi
             assert ask(names[:150]) == "unknown-project", "what is known can still be asked for"
             other = TestClient(client.app, client=("192.0.2.2", 1))
             assert other.post("/resolve", content="idna", headers=TEXT).status_code == 200
+
+
+def test_who_shares_the_question_of_a_client_without_means_is_answered(machine: Machine) -> None:
+    """The same question of two is worked out once, for one of them: where that one may not, the other still may."""
+    limits = ("--facts-per-minute", "40", "--trusted-proxy", "127.0.0.1", "--workers", "2")
+    with machine.serve(*limits) as url, ThreadPoolExecutor(2) as threads:
+
+        def ask(client: int, text: str) -> int:
+            headers = {**TEXT, "X-Forwarded-For": f"192.0.2.{client}"}
+            return httpx.post(f"{url}/resolve", content=text, headers=headers, timeout=60).status_code
+
+        assert ask(1, "requests[socks]") == 200
+        assert ask(1, "\n".join(f"invented-{number}" for number in range(40))) in (422, 429)
+        for number in range(8):
+            both = [threads.submit(ask, client, f"idna\nnobody-has-{number}") for client in (1, 2)]
+            assert both[0].result() in (422, 429)
+            assert both[1].result() == 422, "an unknown project, and no limit of somebody else's"
 
 
 def test_an_address_cannot_be_claimed_unless_a_proxy_is_trusted(machine: Machine) -> None:

@@ -1,0 +1,37 @@
+"""What a request must not state: markers that cannot be read again, groups that never end."""
+
+from __future__ import annotations
+
+import pytest
+
+from resolver.errors import InputError
+from resolver.request_file import Selection
+from resolver.request_files import parse_request_file
+from resolver.requirement import parse_requirement
+from resolver.user_requirement import parse_user_requirement
+from tests.resolver.request_files import LINUX
+
+MARKERS = [r"'a\nb'", r"'\x41'", r"'a\\b'", r'"\ud800"', r"'\''"]
+
+
+@pytest.mark.parametrize("value", MARKERS)
+def test_a_marker_with_a_backslash_is_refused(value: str) -> None:
+    for parse in (parse_requirement, parse_user_requirement):
+        with pytest.raises(InputError) as caught:
+            parse(f"idna; python_version > {value}", "here")
+        assert caught.value.code == "invalid-requirement"
+
+
+def test_groups_that_include_groups_in_ever_more_ways_are_walked_once() -> None:
+    ways = "".join(f"g{n} = [{{include-group = 'g{n + 1}'}}, {{include-group = 'g{n + 1}'}}]\n" for n in range(60))
+    text = f"[dependency-groups]\n{ways}g60 = ['idna']\n"
+    found = parse_request_file(text, "pyproject.toml", Selection.of((), groups=["g0"]), (LINUX,))
+    assert [str(requirement) for requirement in found.requirements] == ["idna"]
+
+
+def test_groups_that_include_each_other_are_told_in_their_order() -> None:
+    text = "[dependency-groups]\na = [{include-group = 'b'}]\nb = [{include-group = 'a'}]\n"
+    with pytest.raises(InputError) as caught:
+        parse_request_file(text, "pyproject.toml", Selection.of((), groups=["a"]), (LINUX,))
+    assert caught.value.code == "invalid-file"
+    assert "a -> b -> a" in str(caught.value) or "b -> a -> b" in str(caught.value)
