@@ -25,7 +25,7 @@ from .connection import (
     too_new,
     translate_errors,
 )
-from .held_pages import HeldPages
+from .held_pages import HeldArtifacts, HeldPages
 from .listings import batches, digits, listed_files, url_of
 from .location import Location, parse_location
 from .pages import RebuiltPages, read_pages
@@ -40,6 +40,8 @@ __all__ = ["CatalogHandle", "Freshness", "Reader", "open_catalog"]
 
 #: Bytes of pages that a handle keeps in memory, about.
 _MOST_HELD = 128 << 20
+#: Artifacts that it keeps, each about a kilobyte.
+_MOST_ARTIFACTS = 20_000
 _FRESHNESS = """
     SELECT p.name, f.checked_at, f.etag, f.last_modified, f.last_serial
     FROM index_url i
@@ -112,8 +114,11 @@ class Reader:
 
     def artifacts(self, file_ids: Iterable[int]) -> Mapping[int, Artifact]:
         """Return the files with these ids, by id; those that this generation does not list are left out."""
-        found: dict[int, Artifact] = {}
-        for number, downloaded, row in listed_files(self._handle.connection, file_ids, self.generation):
+        held = self._handle.held_artifacts
+        found, missing = held.look_up(self.generation, dict.fromkeys(file_ids))
+        if not missing:
+            return found
+        for number, downloaded, row in listed_files(self._handle.connection, missing, self.generation):
             filename, sha256, _, _, _, size, upload_time = row[:7]
             found[number] = Artifact(
                 filename=filename,
@@ -122,6 +127,7 @@ class Reader:
                 size=size,
                 upload_time=upload_time,
             )
+        held.hold(self.generation, missing, found)
         return found
 
     def file_facts(self, file_ids: Iterable[int]) -> Mapping[int, FileFact]:
@@ -153,6 +159,7 @@ class CatalogHandle:
     Safe to share between threads; each has a connection of its own.
 
     :ivar held: pages that were read.
+    :ivar held_artifacts: artifacts that were read.
     :ivar rebuilt: pages that were not in the catalog.
     :ivar tree: computes snapshot ids.
     """
@@ -165,6 +172,7 @@ class CatalogHandle:
         self._guard = threading.Lock()
         self._engine: sa.Engine | None = None
         self.held = HeldPages(_MOST_HELD)
+        self.held_artifacts = HeldArtifacts(_MOST_ARTIFACTS)
         self.rebuilt = RebuiltPages()
         self.tree = SnapshotTree()
 
@@ -192,6 +200,7 @@ class CatalogHandle:
     def _forget(self) -> None:
         """Let go of what was read: the database may be another one when it is there again."""
         self.held.clear()
+        self.held_artifacts.clear()
         self.tree.clear()
 
     def _fold_log(self) -> None:

@@ -1,4 +1,4 @@
-"""Pages that one process has read already, with the generations for which each of them is known to hold."""
+"""Pages and artifacts that one process has read already, with the generations for which they are known to hold."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
-from resolver.catalog import Page
+from resolver.catalog import Artifact, Page
 from resolver.names import NormalizedName
 
-__all__ = ["HeldPages"]
+__all__ = ["HeldArtifacts", "HeldPages"]
 
 #: Bytes that a decoded page takes for each byte of its compressed body, about.
 _SIZE_OF_A_BYTE = 36
@@ -146,3 +146,44 @@ class HeldPages:
         with self._guard:
             self._states.clear()
             self._size = 0
+
+
+class HeldArtifacts:
+    """Artifacts by generation and file id, the last used ones; safe to share between threads.
+
+    :param most: how many.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._found: OrderedDict[tuple[int, int], Artifact | None] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def look_up(self, generation: int, file_ids: Iterable[int]) -> tuple[dict[int, Artifact], list[int]]:
+        """Return the artifacts that are held, and the ids of which nothing is."""
+        found: dict[int, Artifact] = {}
+        missing: list[int] = []
+        with self._guard:
+            for number in file_ids:
+                try:
+                    artifact = self._found[generation, number]
+                except KeyError:
+                    missing.append(number)
+                    continue
+                self._found.move_to_end((generation, number))
+                if artifact is not None:
+                    found[number] = artifact
+        return found, missing
+
+    def hold(self, generation: int, file_ids: Iterable[int], found: Mapping[int, Artifact]) -> None:
+        """Hold what *generation* says of *file_ids*: those that are not in *found* are not listed then."""
+        with self._guard:
+            for number in file_ids:
+                self._found[generation, number] = found.get(number)
+            while len(self._found) > self._most:
+                self._found.popitem(last=False)
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        with self._guard:
+            self._found.clear()

@@ -50,6 +50,21 @@ def test_a_page_is_read_once(catalog: CatalogHandle, asked: list[str]) -> None:
     assert {name: again[name] is first[name] for name in again} == {"a": True, "b": True}
 
 
+def test_an_artifact_is_read_once_and_is_gone_where_its_page_lists_it_no_more(
+    catalog: CatalogHandle, asked: list[str]
+) -> None:
+    publish(catalog, [page("a", "a-1.tar.gz", "a-2.tar.gz")])
+    first = catalog.reader()
+    ids = [row[0] for row in first.pages(INDEX, ["a"])["a"].files]
+    known = first.artifacts([*ids, 999])
+    assert sorted(artifact.filename for artifact in known.values()) == ["a-1.tar.gz", "a-2.tar.gz"]
+    publish(catalog, [page("a", "a-2.tar.gz")])
+    asked.clear()
+    assert first.artifacts([*ids, 999]) == known
+    assert asked == []
+    assert [artifact.filename for artifact in catalog.reader().artifacts(ids).values()] == ["a-2.tar.gz"]
+
+
 def test_what_others_publish_is_seen_and_the_rest_is_not_read_again(catalog: CatalogHandle, asked: list[str]) -> None:
     names = [f"p{n}" for n in range(20)]
     publish(catalog, [page(name, f"{name}-1.tar.gz") for name in names])
