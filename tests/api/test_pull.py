@@ -67,3 +67,16 @@ def test_what_is_no_snapshot_or_no_service_is_told(machine: Machine, other: Mach
     assert "error[service-unusable]" in other.mach("db", "pull", world.url, code=3).stderr
     assert "error[service-unusable]" in other.mach("db", "pull", "http://127.0.0.1:9/", code=3).stderr
     assert "error[invalid-index-url]" in other.mach("db", "pull", "no url", code=2).stderr
+
+
+def test_a_service_that_wants_a_token_gives_to_who_shows_one(machine: Machine, other: Machine, world: World) -> None:
+    machine.mach("crawl", "idna", "-q")
+    made = machine.mach("token", "ci")
+    machine.write("tokens", made.stdout)
+    token = next(word for word in made.stderr.split() if word.startswith("mach_"))
+    with machine.serve("--fill", "off", "--tokens", "tokens", "--require-token") as url:
+        refused = other.mach("db", "pull", url, code=3)
+        assert "error[service-unusable]" in refused.stderr
+        assert "MACH_TOKEN" in refused.stderr
+        shown = Machine(home=other.home, index_url=world.url, environ={"MACH_TOKEN": token})
+        assert len(shown.mach("db", "pull", url).stdout.strip()) == 64
