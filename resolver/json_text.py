@@ -31,6 +31,6 @@ def write_json(value: Any, line: str = "\n") -> str:
             return "[]"
         inner = line + "  "
         return "[" + inner + ("," + inner).join([write_json(item, inner) for item in value]) + line + "]"
-    if value is None or kind is bool or kind is int:
+    if value is None or kind is bool or kind is int or kind is float:
         return json.dumps(value)
     raise TypeError(f"a {kind.__name__} is not written as JSON here")

@@ -170,7 +170,7 @@ def client(filled: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """The service, offline, with the filled catalog."""
     catalog = tmp_path_factory.mktemp("service") / "catalog.sqlite3"
     shutil.copy(filled.home / "catalog.sqlite3", catalog)
-    app = make_app(ServiceSettings(db=str(catalog), offline=True, index_url=filled.index_url))
+    app = make_app(ServiceSettings(db=str(catalog), fill="off", workers=1, index_url=filled.index_url))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
