@@ -149,6 +149,7 @@ def without_bubblewrap(folder: Path, *, nix: bool = True) -> str:
     return str(folder)
 
 
+@pytest.mark.nightly
 def test_without_bubblewrap_the_lock_is_the_very_same(index: FakeIndex, machine: Machine, tmp_path: Path) -> None:
     stock_kinds(index)
     machine.mach("lock", *KINDS, "--python", HOST_PYTHON)

@@ -179,6 +179,7 @@ def facts(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return filled.home / "facts.zst"
 
 
+@pytest.mark.nightly
 def test_workers_that_are_killed_are_replaced(machine: Machine, world: World, facts: Path) -> None:
     db = str(machine.home / "catalog.sqlite3")
     machine.mach("db", "import", facts, "--db", db)
@@ -234,6 +235,7 @@ def test_a_full_disk_is_told_and_answers_go_on(machine: Machine, world: World, f
     check(clients.load, world, str(db), "catalog-unwritable")
 
 
+@pytest.mark.nightly
 def test_a_crawl_meanwhile_changes_no_answer_that_is_given(machine: Machine, world: World, facts: Path) -> None:
     db = str(machine.home / "catalog.sqlite3")
     machine.mach("db", "import", facts, "--db", db)
