@@ -20,6 +20,10 @@ from tests.support.world import build_world
 
 WORDS = ("lock", "httpie", "black", "requests[socks]", "--python", "3.12", "-o", "mach.lock")
 
+#: A shell shows 130 for both. An interrupt that passes through the code of a string (a dataclass that is made while a
+#: module is imported) has CPython end by the signal itself, though it was handled (3.11, `run_eval_code_obj`).
+INTERRUPTED = (130, -signal.SIGINT)
+
 
 @pytest.fixture(scope="module")
 def index() -> Iterator[FakeIndex]:
@@ -92,7 +96,7 @@ def test_a_signal_while_the_catalog_is_filled(slow: Machine, index: FakeIndex, e
     worker.send_signal(signal.Signals[name])
     _, told = worker.communicate(timeout=30)
     if name == "SIGINT":
-        assert worker.returncode == 130, told
+        assert worker.returncode in INTERRUPTED, told
         assert "interrupted" in told
         assert "Traceback" not in told
         assert "error" not in told
@@ -150,7 +154,7 @@ def test_an_interrupt_while_mach_starts_shows_no_traceback(slow: Machine):
             # (the interpreter's own site module has a main as well)
             assert not re.search(r'api/cli/\S*", line \d+, in main\n', told)
             continue
-        assert worker.returncode == 130
+        assert worker.returncode in INTERRUPTED
         assert "interrupted" in told
 
 
@@ -160,7 +164,7 @@ def test_a_crawl_that_is_interrupted_goes_on_from_there(slow: Machine, index: Fa
     time.sleep(0.8)
     worker.send_signal(signal.SIGINT)
     _, told = worker.communicate(timeout=30)
-    assert worker.returncode == 130, told
+    assert worker.returncode in INTERRUPTED, told
     assert "interrupted: nothing that was stored is lost" in told
     assert "Traceback" not in told
     slow.mach("crawl", "idna", "requests", "-q")
