@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from crawler.settings import IndexSettings
 from db.catalog import CatalogHandle, Reader
 from resolver.catalog import ID, METADATA
-from resolver.errors import DataError, InputError, MachError
+from resolver.errors import DataError, MachError
 from resolver.lock import Lock, Nixpkgs
 from resolver.lock_request import request_from_json
 from resolver.locking import Locking, make_lock
@@ -159,37 +159,27 @@ def pull(
     from db.snapshot import pin, snapshots
     from db.transfer import import_file
 
-    had: list[str] = []
-
-    def is_known(identity: str) -> bool:
-        had.append(identity)
+    def is_state(identity: str) -> bool:
         return any(state.id == identity for state in snapshots(handle))
 
     learned = 0
     with tempfile.TemporaryDirectory(prefix="mach-pull-") as folder, Client(settings) as client:
         file = Path(folder) / "facts.mach"
-        identity = pull_snapshot(
+        identity, is_new = pull_snapshot(
             client,
             settings.indexes[0],
             snapshot,
             file,
-            known=is_known,
+            known=is_state,
             token=token,
             progress=lambda done, total: notices.progress(done, total, "bytes"),
         )
-        if identity is not None:
-            done = import_file(handle, file, replace_listings=replace_listings)
-            learned = done.learned
-            if done.snapshot != identity:
-                raise InputError(
-                    "invalid-fact-file",
-                    f"the service said that it sends snapshot {identity}, and it sent {done.snapshot}",
-                    hint="ask the service's operator; what was sent is in the catalog all the same",
-                )
-    is_state = identity is None or any(state.id == identity for state in snapshots(handle))
-    if name is not None and is_state:
-        pin(handle, name, had[0], replace=True)
-    return Pulled(snapshot=had[0], is_state=is_state, learned=learned)
+        if is_new:
+            learned = import_file(handle, file, replace_listings=replace_listings).learned
+    there = is_state(identity)
+    if name is not None and there:
+        pin(handle, name, identity, replace=True)
+    return Pulled(snapshot=identity, is_state=there, learned=learned)
 
 
 def crawl_changes(

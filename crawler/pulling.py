@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
+from db.factfile import read_header
 from resolver.errors import InputError, Unavailable
 
 from .client import REFUSALS, Client
@@ -28,16 +29,18 @@ def pull_snapshot(
     known: Callable[[str], bool],
     token: str | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> str | None:
-    """Write a snapshot of a service to *file* and return its id; None where it is known already.
+) -> tuple[str, bool]:
+    """Write a snapshot of a service to *file*; return its id, and whether it was written.
+
+    It is not where it is known already.
 
     :param service: URL of the service, with a slash at its end.
     :param snapshot: id, prefix or name that the service knows, or ``newest``.
-    :param known: tells whether the snapshot with an id is there already; nothing is written then.
+    :param known: tells whether the snapshot with an id is there already.
     :param token: what the service wants to be shown.
     :param progress: is called with the bytes that arrived and those there are (0: unknown).
-    :return: what the service says that it sends; whoever reads the file has to check it.
-    :raises InputError: ``unknown-snapshot`` where the service has none of that name.
+    :raises InputError: ``unknown-snapshot`` where the service has none, or several, of that name;
+        ``invalid-fact-file`` where it sent another one than it said.
     :raises Unavailable: ``service-unusable``.
     """
     try:
@@ -62,12 +65,12 @@ def _pull(
     known: Callable[[str], bool],
     token: str | None,
     progress: Callable[[int, int], None],
-) -> str | None:
+) -> tuple[str, bool]:
     url = f"{service}snapshots/{quote(snapshot, safe='')}/facts"
     what = f"the snapshot {snapshot[:80]} of the service"
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     with client.stream(url, what=what, headers=headers) as response:
-        if response.status_code in REFUSALS or response.status_code == 429:
+        if response.status_code in REFUSALS:
             raise Unavailable(
                 "service-unusable",
                 f"the service answers {response.status_code} for {what}",
@@ -76,8 +79,8 @@ def _pull(
         if response.status_code == 400:
             raise InputError(
                 "unknown-snapshot",
-                f"the service has no snapshot {snapshot[:80]!r}",
-                hint="its page /snapshots lists ids and names",
+                f"the service has no snapshot {snapshot[:80]!r}, or several that begin so",
+                hint="give a name or a whole id; its page /snapshots lists them",
             )
         identity = response.headers.get("Mach-Snapshot", "")
         if response.status_code != 200 or not _ID.fullmatch(identity):
@@ -87,7 +90,7 @@ def _pull(
                 hint="give the URL at which `mach serve` answers, without a path",
             )
         if known(identity):
-            return None
+            return identity, False
         length = response.headers.get("Content-Length", "")
         total, done = int(length) if length.isdecimal() and len(length) < 16 else 0, 0
         with file.open("wb") as stream:
@@ -99,4 +102,12 @@ def _pull(
             raise Unavailable(
                 "service-unusable", f"{what} breaks off after {done} of {total} bytes", hint="run the command again"
             )
-        return identity
+    with file.open("rb") as stream:
+        sent = read_header(stream, what).snapshot
+    if sent != identity:
+        raise InputError(
+            "invalid-fact-file",
+            f"the service said that it sends snapshot {identity}, and it sent {sent or 'facts of none'}",
+            hint="ask the service's operator; nothing was stored",
+        )
+    return identity, True

@@ -80,3 +80,13 @@ def test_a_service_that_wants_a_token_gives_to_who_shows_one(machine: Machine, o
         assert "MACH_TOKEN" in refused.stderr
         shown = Machine(home=other.home, index_url=world.url, environ={"MACH_TOKEN": token})
         assert len(shown.mach("db", "pull", url).stdout.strip()) == 64
+
+
+def test_another_snapshot_than_the_service_said_is_not_stored(machine: Machine, fake_index: FakeIndex) -> None:
+    machine.mach("crawl", "idna", "-q")
+    machine.mach("db", "export", "facts.mach")
+    body = (machine.home / "facts.mach").read_bytes()
+    fake_index.behave("/simple/snapshots/newest/facts", status=200, body=body, headers={"Mach-Snapshot": "0" * 64})
+    told = machine.mach("db", "pull", fake_index.url, "--db", "ci.sqlite3", code=2)
+    assert "error[invalid-fact-file]: the service said that it sends snapshot 0000" in told.stderr
+    assert machine.mach("db", "projects", "--db", "ci.sqlite3").stdout == ""
