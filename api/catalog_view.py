@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from db.catalog import CatalogHandle, Reader
 from db.filenames import Candidate, classify
 from db.snapshot import count_projects, projects_learned, resolve_snapshot, snapshots
-from resolver.catalog import NIXPKGS, SDIST, WHEEL
+from resolver.candidates import PROVIDER_OF_KIND
+from resolver.lock_request import render_time
 from resolver.names import NormalizedName
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ __all__ = ["snapshot_to_json", "snapshots_to_json", "view_project"]
 
 #: Projects that are named of what was new in a snapshot.
 MOST_LEARNED = 500
-_PROVIDERS = {WHEEL: "wheel", SDIST: "sdist", NIXPKGS: "nixpkgs"}
 
 
 def snapshots_to_json(catalog: CatalogHandle, most: int) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def snapshots_to_json(catalog: CatalogHandle, most: int) -> dict[str, Any]:
             {
                 "id": snapshot.id,
                 "generation": snapshot.generation,
-                "created-at": _time(snapshot.created_at),
+                "created-at": render_time(snapshot.created_at),
                 "names": list(snapshot.names),
             }
             for snapshot in shown
@@ -54,7 +53,7 @@ def snapshot_to_json(catalog: CatalogHandle, name: str) -> dict[str, Any]:
     return {
         "id": found.id,
         "generation": generation,
-        "created-at": _time(found.created_at),
+        "created-at": render_time(found.created_at),
         "names": list(found.names),
         "projects": count_projects(catalog, generation),
         "learned": learned[:MOST_LEARNED],
@@ -98,16 +97,12 @@ def view_project(reader: Reader, indexes: Sequence[str], project: NormalizedName
 
 def _artifact(candidate: Candidate, file: FileFact) -> dict[str, Any]:
     return {
-        "provider": _PROVIDERS[candidate.kind],
+        "provider": PROVIDER_OF_KIND[candidate.kind],
         "filename": file.filename,
         "url": file.url,
         "sha256": file.sha256,
         "size": file.size,
-        "uploaded-at": None if file.upload_time is None else _time(file.upload_time),
+        "uploaded-at": None if file.upload_time is None else render_time(file.upload_time),
         "requires-python": file.requires_python,
         "yanked": (file.yanked_reason or True) if file.yanked else False,
     }
-
-
-def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

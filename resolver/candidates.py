@@ -12,11 +12,12 @@ from .policy import Rules
 from .ranks import VersionRanks, parse_specifiers
 from .target import Target, best_tag_rank
 
-__all__ = ["Candidate", "Pool", "make_pool", "requires_python_admits"]
+__all__ = ["PROVIDER_OF_KIND", "make_pool", "requires_python_admits", "Candidate", "Pool"]
 
 #: Seconds: how much older than the newest version a fresh one may be.
 _YEAR = 365 * 86_400
-_PROVIDER_OF_KIND = ("wheel", "sdist", "nixpkgs")
+#: Names of providers, by the kind of a file on a page.
+PROVIDER_OF_KIND = ("wheel", "sdist", "nixpkgs")
 #: Those whose artifacts of one version are one release.
 _FILES = ("wheel", "sdist")
 
@@ -89,7 +90,7 @@ class Pool:
             tag = tags[tagset]
             if tag is not None and pythons[python] and (as_of is None or 0 <= upload < as_of):
                 eligible[kind].append((rank, tag, row, yanked))
-        for provider, found in zip(_PROVIDER_OF_KIND, eligible, strict=True):
+        for provider, found in zip(PROVIDER_OF_KIND, eligible, strict=True):
             if provider in self.masks:
                 self._take(provider, sorted(found))
         self._shadow()
@@ -138,7 +139,7 @@ class Pool:
         return found
 
     def _reason(self, file: Sequence[int]) -> str | None:
-        as_of, provider = self._rules.as_of, _PROVIDER_OF_KIND[file[KIND]]
+        as_of, provider = self._rules.as_of, PROVIDER_OF_KIND[file[KIND]]
         if provider not in self.masks:
             return f"provider {provider} is not allowed"
         if as_of is not None and file[UPLOAD] < 0:
