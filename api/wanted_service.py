@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -14,6 +15,9 @@ from resolver.names import NormalizedName, normalize_project
 
 from .catalog_service import Crawled, crawl_projects, sum_of
 from .notices import Notices
+
+if TYPE_CHECKING:
+    from db.wanted import Wanted
 
 __all__ = ["crawl_wanted"]
 
@@ -43,7 +47,7 @@ def crawl_wanted(
 
     wishes = [wish for index in settings.indexes for wish in wanted(handle, index)]
     notices.note(f"{len(wishes)} facts are wanted")
-    total = _fetch_files(handle, settings, notices, connections, per_second)
+    total = _fetch_files(handle, settings, [wish for wish in wishes if wish.filename], notices, connections, per_second)
     todo = list(dict.fromkeys(wish.project for wish in wishes if not wish.filename))
     seen: set[NormalizedName] = set()
     while todo and len(seen) < _MOST_PROJECTS:
@@ -67,26 +71,28 @@ def crawl_wanted(
 
 
 def _fetch_files(
-    handle: CatalogHandle, settings: IndexSettings, notices: Notices, connections: int, per_second: float
+    handle: CatalogHandle,
+    settings: IndexSettings,
+    wishes: Iterable[Wanted],
+    notices: Notices,
+    connections: int,
+    per_second: float,
 ) -> Crawled:
     """Fetch the metadata of single files that are wanted."""
     from crawler.client import Client, Manners
     from crawler.fill import MetadataRequest, fill
-    from db.wanted import wanted
     from db.writer import publish
 
     requests = []
     reader = handle.reader()
-    for index in settings.indexes:
-        by_project: dict[NormalizedName, set[str]] = {}
-        for wish in wanted(handle, index):
-            if wish.filename:
-                by_project.setdefault(wish.project, set()).add(wish.filename)
-        for project, names in by_project.items():
-            for file in reader.listing(index, project) or ():
-                if file.filename in names:
-                    whole = file.sha256 is None
-                    requests.append(MetadataRequest(index=index, project=project, file=file, whole=whole))
+    by_project: dict[tuple[str, NormalizedName], set[str]] = {}
+    for wish in wishes:
+        by_project.setdefault((wish.index, wish.project), set()).add(wish.filename)
+    for (index, project), names in by_project.items():
+        for file in reader.listing(index, project) or ():
+            if file.filename in names:
+                whole = file.sha256 is None
+                requests.append(MetadataRequest(index=index, project=project, file=file, whole=whole))
     errors: Iterable[MachError] = ()
     count = 0
     if requests:

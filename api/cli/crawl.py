@@ -77,6 +77,8 @@ def crawl(
         raise InputError("invalid-name", str(error), hint="name projects, not requirements") from error
     for file in files:
         projects += [r.project for r in parse_requirements_file(file, make_reader()).requirements]
+    if every is not None and as_json:
+        raise click.UsageError("--json is about one crawl, and --every crawls again and again")
     if not (projects or changed or wanted):
         raise click.UsageError("name projects, or a file with -r, or give --changed or --wanted")
     settings = read_index_settings(
