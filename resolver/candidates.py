@@ -12,7 +12,7 @@ from .policy import Rules
 from .ranks import VersionRanks, parse_specifiers
 from .target import Target, best_tag_rank
 
-__all__ = ["PROVIDER_OF_KIND", "make_pool", "requires_python_admits", "Candidate", "Pool"]
+__all__ = ["PROVIDER_OF_KIND", "Candidate", "Pool", "make_pool", "requires_python_admits"]
 
 #: Seconds: how much older than the newest version a fresh one may be.
 _YEAR = 365 * 86_400
