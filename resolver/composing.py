@@ -31,8 +31,8 @@ class _Closures:
         if pin.plan is None or pin.plan.closure is None:
             return None
         closure = pin.plan.closure
-        self._run.load_artifacts(closure.pins)
-        value = BuildClosure(pins=tuple(self._run.pin(p, build=self.add(p)) for p in closure.pins))
+        self._run.pins.load_artifacts(closure.pins)
+        value = BuildClosure(pins=tuple(self._run.pins.pin(p, build=self.add(p)) for p in closure.pins))
         digest = digest_closure(value)
         self.found[digest] = value
         return digest
@@ -55,7 +55,7 @@ def compose_lock(
     :raises NoSolution: ``hash-mismatch``.
     :raises DataError: ``no-hash``.
     """
-    run.load_artifacts(pin for s in (*(s for _, s in solved), *tools.values()) for pin in s.pins)
+    run.pins.load_artifacts(pin for s in (*(s for _, s in solved), *tools.values()) for pin in s.pins)
     closures = _Closures(run)
     targets = tuple(_target(run, target, s, closures) for target, s in solved)
     return Lock(
@@ -65,7 +65,7 @@ def compose_lock(
         snapshot=snapshot,
         nixpkgs=nixpkgs,
         targets=targets,
-        tools={name: run.artifact(s.pins[0]) for name, s in tools.items()},
+        tools={name: run.pins.artifact(s.pins[0]) for name, s in tools.items()},
         build_closures=closures.found,
     )
 
@@ -77,7 +77,7 @@ def _target(run: Run, target: Target, solved: Solved, closures: _Closures) -> Lo
     markers = [marker for part in parts for marker in part.markers]
     pythons = sorted({text for part in parts for text in part.pythons})
     interval = patch_interval(target.python, target.environment, markers=markers, requires_python=pythons)
-    pins = tuple(run.pin(p, build=closures.add(p), hashes=hashes) for p in solved.pins)
+    pins = tuple(run.pins.pin(p, build=closures.add(p), hashes=hashes) for p in solved.pins)
     return LockTarget(
         system=target.system,
         python=target.python,
