@@ -134,16 +134,12 @@ def remember(catalog: CatalogHandle, runs: Iterable[Run], *, most: int = MOST_RE
 
 
 def _forget(connection: sa.Connection, most: int) -> None:
-    table, run_table = schema.resolution, schema.resolution_run
+    table = schema.resolution
     surplus = (connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0) - most
     if surplus > 0:
-        old = [
-            row[0]
-            for row in connection.execute(sa.select(table.c.id).order_by(table.c.created_at, table.c.id).limit(surplus))
-        ]
-        for ids in batches(old):
-            connection.execute(run_table.delete().where(run_table.c.resolution_id.in_(ids)))
-            connection.execute(table.delete().where(table.c.id.in_(ids)))
+        # their runs go with them
+        old = sa.select(table.c.id).order_by(table.c.created_at, table.c.id).limit(surplus)
+        connection.execute(table.delete().where(table.c.id.in_(old)))
 
 
 def _ids_of(catalog: CatalogHandle, run: Run) -> list[int]:

@@ -81,6 +81,7 @@ def test_the_oldest_are_forgotten(catalog: CatalogHandle):
         remember(catalog, [run(1, request=name, name=name)], most=2)
     assert [load(catalog, name) for name in ("a", "b", "c")] == [None, b"b", b"c"]
     assert recall(catalog, "a", 1) is None
+    assert catalog.connection.rows("SELECT request FROM resolution_run ORDER BY request") == [("b",), ("c",)]
 
 
 def test_remembering_twice_changes_nothing_and_is_no_fact(catalog: CatalogHandle):
