@@ -63,14 +63,20 @@ def snapshot_id(catalog: CatalogHandle, generation: int | None = None) -> str:
     return catalog.tree.ids(catalog, number, number).get(number, snapshot_digest([]))
 
 
+def _names(catalog: CatalogHandle) -> dict[int, list[str]]:
+    """Return the names of each generation that has any, sorted."""
+    names: dict[int, list[str]] = {}
+    for name, number in catalog.connection.rows("SELECT name, generation FROM snapshot_name ORDER BY name"):
+        names.setdefault(number, []).append(name)
+    return names
+
+
 def snapshots(catalog: CatalogHandle) -> tuple[Snapshot, ...]:
     """Return every published state, oldest first; ids that had to be computed are kept for the next time."""
     ids = _ids(catalog)
     if not catalog.readonly:
         _keep(catalog, ids)
-    names: dict[int, list[str]] = {}
-    for name, number in catalog.connection.rows("SELECT name, generation FROM snapshot_name ORDER BY name"):
-        names.setdefault(number, []).append(name)
+    names = _names(catalog)
     return tuple(
         Snapshot(id=ids[number], generation=number, created_at=created_at, names=tuple(names.get(number, ())))
         for number, created_at in catalog.connection.rows("SELECT number, created_at FROM generation ORDER BY number")
@@ -83,9 +89,7 @@ def recent_snapshots(catalog: CatalogHandle, most: int) -> list[Snapshot]:
 
     Unlike :func:`snapshots` it takes no more time in a catalog that learned much.
     """
-    names: dict[int, list[str]] = {}
-    for name, number in catalog.connection.rows("SELECT name, generation FROM snapshot_name ORDER BY name"):
-        names.setdefault(number, []).append(name)
+    names = _names(catalog)
     query = "SELECT number, snapshot, created_at FROM generation WHERE snapshot IS NOT NULL"
     rows = list(catalog.connection.rows(f"{query} ORDER BY number DESC LIMIT ?", (most,)))
     rows += [row for number in names for row in catalog.connection.rows(f"{query} AND number = ?", (number,))]
