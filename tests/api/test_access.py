@@ -23,30 +23,12 @@ from api.http.settings import ServiceSettings
 from tests.e2e.machines import Machine
 from tests.support.dists import make_wheel, wheel_from_installed
 from tests.support.index import IndexServer
-from tests.support.service import serving
+from tests.support.service import TEXT, bearer, code, serving
 
-TEXT = {"Content-Type": "text/plain"}
 HEALTH = ("/healthz", "/readyz")
 
 
-def code(answer: httpx.Response) -> str:
-    found: str = answer.json()["code"]
-    return found
-
-
 # ---- tokens
-
-
-@pytest.fixture
-def token(machine: Machine) -> str:
-    """A token that the file ``tokens`` of the machine knows."""
-    made = machine.mach("token", "ci")
-    machine.write("tokens", f"# of the team\n\n{made.stdout}")
-    return made.stderr.split()[-1]
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
 
 
 def test_a_token_is_shown_once_and_kept_as_a_hash(machine: Machine) -> None:

@@ -20,27 +20,7 @@ import pytest
 
 from api.serving.journal import JsonFormatter
 from tests.e2e.machines import ROOT, Machine
-from tests.support.service import serving
-
-TEXT = {"Content-Type": "text/plain"}
-
-
-def code(answer: httpx.Response) -> str:
-    found: str = answer.json()["code"]
-    return found
-
-
-@pytest.fixture
-def token(machine: Machine) -> str:
-    """A token that the file ``tokens`` of the machine knows."""
-    made = machine.mach("token", "ci")
-    machine.write("tokens", f"# of the team\n\n{made.stdout}")
-    return made.stderr.split()[-1]
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
+from tests.support.service import TEXT, bearer, code, serving
 
 # ---- the log
 

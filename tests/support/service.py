@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 from fastapi.testclient import TestClient
 
 from api.http.app import make_app
 from api.http.settings import ServiceSettings
 from tests.e2e.machines import Machine
 
-__all__ = ["serving"]
+__all__ = ["TEXT", "bearer", "code", "serving"]
+
+#: Headers of a requirements.txt as a body.
+TEXT = {"Content-Type": "text/plain"}
 
 
 @contextmanager
@@ -22,3 +26,14 @@ def serving(machine: Machine, **settings: Any) -> Iterator[TestClient]:
     app = make_app(ServiceSettings.model_validate(given))
     with TestClient(app, client=("192.0.2.1", 50000), raise_server_exceptions=False) as client:
         yield client
+
+
+def code(answer: httpx.Response) -> str:
+    """Return the code of the problem that *answer* is."""
+    found: str = answer.json()["code"]
+    return found
+
+
+def bearer(token: str) -> dict[str, str]:
+    """Return the header that shows *token*."""
+    return {"Authorization": f"Bearer {token}"}
