@@ -14,9 +14,8 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.http.app import make_app
-from api.http.settings import ServiceSettings
 from tests.e2e.machines import Machine
+from tests.support.service import serving
 from tests.support.world import World
 
 #: Seconds of this process for the worst of all bodies of a million bytes.
@@ -31,8 +30,7 @@ def service(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     machine = Machine(home=tmp_path_factory.mktemp("operator"), index_url=world.url)
     catalog = machine.home / "catalog"
     machine.mach("crawl", "idna", "installer", "pyproject-hooks", "-q", "--db", catalog)
-    given = {"db": str(catalog), "index_url": world.url, "workers": 1, "fill": "off", "most_seconds": 5}
-    with TestClient(make_app(ServiceSettings.model_validate(given)), raise_server_exceptions=False) as client:
+    with serving(machine, db=str(catalog), fill="off", most_seconds=5) as client:
         yield client
 
 
