@@ -23,17 +23,19 @@ REV = "5eed1eead550" + "0" * 28
 SERIES = ".".join(HOST_PYTHON.split(".")[:2])
 
 
-HOUSE = """\
+def pyproject(name: str, dependency: str) -> str:
+    """Return the pyproject.toml of a project that is one module and has a program."""
+    return f"""\
 [build-system]
 requires = ["setuptools"]
 build-backend = "setuptools.build_meta"
 [project]
-name = "house"
+name = "{name}"
 version = "1.0"
-dependencies = ["wall"]
-scripts.house-cmd = "house:main"
+dependencies = ["{dependency}"]
+scripts.{name}-cmd = "{name}:main"
 [tool.setuptools]
-py-modules = ["house"]
+py-modules = ["{name}"]
 """
 
 
@@ -72,9 +74,13 @@ class Place:
     tree: Path
     crawled: dict[str, Any]
 
-    def lock(self, *words: str, code: int = 0) -> dict[str, dict[str, Any]]:
-        pinned = ("--nixpkgs", REV, "--nixpkgs-sha256", str(self.crawled["sha256"]))
-        self.machine.mach("lock", *words, *pinned, "--python", HOST_PYTHON, code=code)
+    @property
+    def pinned(self) -> tuple[str, ...]:
+        """The options that pin that nixpkgs."""
+        return ("--nixpkgs", REV, "--nixpkgs-sha256", str(self.crawled["sha256"]), "--python", HOST_PYTHON)
+
+    def lock(self, *words: str) -> dict[str, dict[str, Any]]:
+        self.machine.mach("lock", *words, *self.pinned)
         return {pin["name"]: pin for pin in json.loads(self.machine.read("mach.lock"))["targets"][0]["pins"]}
 
     def keep_pinned(self) -> None:
@@ -84,10 +90,17 @@ class Place:
         words = ["nix-store", "--add-fixed", "--recursive", "sha256", str(source)]
         subprocess.run(words, env=self.machine.env(), capture_output=True, check=True)
 
-    def build(self) -> Path:
+    def nix_build(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = ["nix-build", "--no-out-link", *words]
+        return subprocess.run(command, cwd=self.machine.home, env=self.machine.env(), capture_output=True, text=True)
+
+    def try_build(self) -> subprocess.CompletedProcess[str]:
+        """Build the environment of mach.lock in the tree as it is now."""
         self.machine.mach("gen", "--lock", "mach.lock", "-o", "python.nix")
-        words = ["nix-build", "--no-out-link", "python.nix", "-A", "env", "--arg", "pkgs", f"import {self.tree} {{ }}"]
-        done = subprocess.run(words, cwd=self.machine.home, env=self.machine.env(), capture_output=True, text=True)
+        return self.nix_build("python.nix", "-A", "env", "--arg", "pkgs", f"import {self.tree} {{ }}")
+
+    def build(self) -> Path:
+        done = self.try_build()
         assert done.returncode == 0, done.stderr
         return Path(done.stdout.strip())
 
@@ -98,7 +111,13 @@ def place(fake_index: FakeIndex, nix_store: NixStore, tmp_path: Path) -> Place:
         fake_index.add(wheel_from_installed(tool))
     for dist in (
         make_wheel("wall", "1.0", requires=["brick>=1"], files=module("wall", "import brick"), **program("wall")),
-        make_sdist("house", "1.0", requires=["wall"], files=module("house", "import wall"), pyproject=HOUSE),
+        make_sdist(
+            "house",
+            "1.0",
+            requires=["wall"],
+            files=module("house", "import wall"),
+            pyproject=pyproject("house", "wall"),
+        ),
         make_wheel("brick", "3.0", requires=["mortar"], files=module("brick", "import mortar")),
         make_wheel("mortar", "2.0", files=module("mortar")),
     ):
@@ -167,18 +186,16 @@ def test_an_override_takes_the_place_of_what_nixpkgs_built_with(place: Place) ->
 
 
 def test_a_closure_that_is_not_allowed_is_explained(place: Place) -> None:
-    pinned = ("--nixpkgs", REV, "--nixpkgs-sha256", str(place.crawled["sha256"]), "--python", HOST_PYTHON)
-    words = ("brick", "--provider", "brick=nixpkgs", "--provider", "mortar=wheel", *pinned)
-    said = place.machine.mach("lock", *words, code=1).stderr
+    words = ("brick", "--provider", "brick=nixpkgs", "--provider", "mortar=wheel")
+    said = place.machine.mach("lock", *words, *place.pinned, code=1).stderr
     assert "brick 2.0 requires mortar==1.5 from nixpkgs" in said
 
 
 def test_what_nixpkgs_marks_is_taken_only_where_it_is_named(place: Place) -> None:
-    pinned = ("--nixpkgs", REV, "--nixpkgs-sha256", str(place.crawled["sha256"]), "--python", HOST_PYTHON)
-    place.machine.mach("lock", "ruin", "--providers", "nixpkgs", *pinned, code=1)
-    asked = place.machine.mach("lock", "ruin==1.0", "--providers", "nixpkgs", *pinned)
+    place.machine.mach("lock", "ruin", "--providers", "nixpkgs", *place.pinned, code=1)
+    asked = place.machine.mach("lock", "ruin==1.0", "--providers", "nixpkgs", *place.pinned)
     assert "ruin 1.0 was yanked" in asked.stderr
-    said = place.machine.mach("lock", "nightly", "--providers", "nixpkgs", *pinned, code=1).stderr
+    said = place.machine.mach("lock", "nightly", "--providers", "nixpkgs", *place.pinned, code=1).stderr
     assert "nightly" in said
 
 
@@ -192,9 +209,8 @@ def test_another_machine_repeats_it_with_the_facts_of_the_lock(
     home.mkdir()
     other = Machine(home=home, index_url=place.machine.index_url, environ=nix_store.env())
     other.mach("db", "import", place.machine.home / "facts.mach")
-    pinned = ("--nixpkgs", REV, "--nixpkgs-sha256", str(place.crawled["sha256"]))
     chosen = ("--provider", "brick=nixpkgs", "--provider", "mortar=nixpkgs")
-    other.mach("lock", "wall", *chosen, *pinned, "--python", HOST_PYTHON, "--offline")
+    other.mach("lock", "wall", *chosen, *place.pinned, "--offline")
     assert other.read("mach.lock") == text
     assert other.mach("db", "verify", "--json").json == {"intact": True}
 
@@ -239,11 +255,9 @@ def test_a_git_checkout_is_its_commit(place: Place, tmp_path: Path) -> None:
 )
 def test_another_nixpkgs_than_the_locked_one_is_refused(place: Place, before: str, after: str, sentence: str) -> None:
     place.lock("brick", "--providers", "nixpkgs")
-    place.machine.mach("gen", "--lock", "mach.lock", "-o", "python.nix")
     modules = place.tree / "modules.json"
     modules.write_text(modules.read_text().replace(before, after))
-    words = ["nix-build", "--no-out-link", "python.nix", "-A", "env", "--arg", "pkgs", f"import {place.tree} {{ }}"]
-    done = subprocess.run(words, cwd=place.machine.home, env=place.machine.env(), capture_output=True, text=True)
+    done = place.try_build()
     assert done.returncode != 0
     assert sentence in done.stderr
 
@@ -264,8 +278,7 @@ def test_the_library_for_nix_takes_such_pins_as_well(place: Place, call: str) ->
     place.machine.write(
         "question.nix", f"let mach = import {ROOT} {{ pkgs = import {place.tree} {{ }}; }}; in {text}\n"
     )
-    words = ["nix-build", "--no-out-link", "question.nix"]
-    done = subprocess.run(words, cwd=place.machine.home, env=place.machine.env(), capture_output=True, text=True)
+    done = place.nix_build("question.nix")
     assert done.returncode == 0, done.stderr
     env = Path(done.stdout.strip())
     code = "import wall, brick; from importlib.metadata import version; print(version('brick'), version('mortar'))"
@@ -273,23 +286,9 @@ def test_the_library_for_nix_takes_such_pins_as_well(place: Place, call: str) ->
     assert said == "2.0 1.5\n"
 
 
-GARDEN = """\
-[build-system]
-requires = ["setuptools"]
-build-backend = "setuptools.build_meta"
-[project]
-name = "garden"
-version = "1.0"
-dependencies = ["brick[paint]"]
-scripts.garden-cmd = "garden:main"
-[tool.setuptools]
-py-modules = ["garden"]
-"""
-
-
 def test_a_shell_has_them_beside_a_working_tree(place: Place) -> None:
     machine = place.machine
-    machine.write("garden/pyproject.toml", GARDEN)
+    machine.write("garden/pyproject.toml", pyproject("garden", "brick[paint]"))
     source = machine.write("garden/garden.py", "import brick, colour\ndef main():\n    print('a garden')\n")
     machine.write("requirements.txt", "-e ./garden\nwall\n")
     chosen = [f"--provider={name}=nixpkgs" for name in ("brick", "mortar", "colour")]
