@@ -93,13 +93,11 @@ class VersionRanks:
         epoch, release = self._key(rank)
         return epoch, release[0]
 
-    def mask(self, specifiers: SpecifierSet, text: str | None = None) -> int:
+    def mask(self, specifiers: SpecifierSet, text: str) -> int:
         """Return the mask of the versions that all of *specifiers* admit, pre-releases included.
 
-        :param text: how they are written, where that is at hand.
+        :param text: how they are written.
         """
-        if text is None:
-            text = str(specifiers)
         found = self._set_masks.get(text)
         if found is None:
             found = self.all

@@ -32,7 +32,7 @@ def test_mask_equals_packaging(texts, text):
     ranks = VersionRanks([str(v) for v in versions])
     specifiers = SpecifierSet(text)
     expected = {rank for rank, v in enumerate(versions) if specifiers.contains(v, prereleases=True)}
-    mask = ranks.mask(specifiers)
+    mask = ranks.mask(specifiers, str(specifiers))
     assert {rank for rank in range(len(versions)) if mask >> rank & 1} == expected
     assert mask <= ranks.all
 
