@@ -12,7 +12,6 @@ from api.catalog_view import snapshot_to_json, snapshots_to_json, view_project
 from api.service import find_snapshot
 from api.spelling import nearest_names
 from api.web.catalog_pages import project_page, snapshot_page, snapshots_page
-from api.web.rendering import wants_page
 from resolver.difference import compare_locks
 from resolver.errors import InputError
 from resolver.lock_reader import read_lock
@@ -21,6 +20,7 @@ from resolver.names import normalize_project
 from .bodies import DiffBody, read_document
 from .description import reference
 from .documents import Difference, Project, Snapshot, Snapshots
+from .negotiation import wants_page
 from .problems import PROBLEM_RESPONSES
 from .resolving import find_resolution, read_limited
 from .state import State, state_of

@@ -1,13 +1,15 @@
-"""Which form an answer has: the query says it, else the Accept header (RFC 9110, 12.5.1)."""
+"""Which form an answer has, a page among them: the query says it, else the Accept header (RFC 9110, 12.5.1)."""
 
 from __future__ import annotations
 
 import re
 
+from fastapi import Request
+
 from api.serving.forms import FORMS
 from resolver.errors import InputError
 
-__all__ = ["MEDIA_TYPES", "choose_form"]
+__all__ = ["MEDIA_TYPES", "choose_form", "wants_page"]
 
 #: Media type -> the form that it means where several have it; the first is given where a client likes several as much.
 MEDIA_TYPES: dict[str, str] = {}
@@ -38,6 +40,17 @@ def choose_form(asked: str | None, accept: str) -> str:
             hint=f"accept {', '.join(MEDIA_TYPES)}",
         )
     return MEDIA_TYPES[best]
+
+
+def wants_page(request: Request) -> bool:
+    """Return whether a client asks for HTML by name, as browsers do.
+
+    Who accepts anything (``*/*``) is a program, and gets what programs get.
+    """
+    ranges = _parse_ranges(request.headers.get("accept", ""))
+    html = ranges.pop("text/html", 0.0)
+    others = (quality for kind, quality in ranges.items() if "*" not in kind and kind != "application/xhtml+xml")
+    return html > 0 and html >= max(others, default=0.0)
 
 
 def _parse_ranges(accept: str) -> dict[str, float]:

@@ -14,7 +14,6 @@ from api.serving.answers import Answered
 from api.serving.forms import FORMS
 from api.serving.question import Question
 from api.serving.resolution import Resolution
-from api.web.rendering import wants_page
 from api.web.resolution_page import resolution_page
 from db.wanted import Wanted, want
 from resolver.errors import DataError, InputError, MachError
@@ -23,7 +22,7 @@ from .asked import make_question
 from .bodies import ResolveBody, read_body
 from .clients import client_of
 from .description import reference
-from .negotiation import MEDIA_TYPES, choose_form
+from .negotiation import MEDIA_TYPES, choose_form, wants_page
 from .problems import PROBLEM_RESPONSES, problem_of
 from .state import State, state_of
 
@@ -85,7 +84,7 @@ async def resolve(request: Request, form: _Form = None, system: _System = None) 
     data = await read_limited(request, state.settings.largest_body)
     headers = request.headers
     body = await read_body(data, headers.get("content-type", ""), headers.get("content-encoding", "").strip().lower())
-    question, _ = await asyncio.to_thread(make_question, body, state, client_of(request))
+    question = await asyncio.to_thread(make_question, body, state, client_of(request))
     answered = await answer(state, question)
     system = system if FORMS[kind].by_target else None
     response = await _respond(state, answered.resolution, kind, system)

@@ -8,7 +8,9 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from .rendering import render_page, wants_page
+from api.http.negotiation import wants_page
+
+from .rendering import render_page
 
 __all__ = ["KINDS", "as_page"]
 

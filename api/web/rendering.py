@@ -18,25 +18,7 @@ from resolver.errors import printable
 
 from .assets import asset_path
 
-__all__ = ["render", "render_page", "wants_page"]
-
-_TYPE = re.compile(r"\s*([\w.+*-]+/[\w.+*-]+)\s*(;.*)?", re.DOTALL)
-
-
-def wants_page(request: Request) -> bool:
-    """Return whether a client asks for HTML by name, as browsers do: RFC 9110, 12.5.1.
-
-    Who accepts anything (``*/*``) is a program, and gets what programs get.
-    """
-    quality = {}
-    for part in request.headers.get("accept", "").split(","):
-        match = _TYPE.fullmatch(part)
-        if match:
-            given = re.search(r";\s*q=([01](?:\.\d{0,3})?)\s*(?:;|$)", match[2] or "")
-            quality[match[1].lower()] = float(given[1]) if given else 1.0
-    html = quality.pop("text/html", 0.0)
-    others = (q for kind, q in quality.items() if "*" not in kind and kind != "application/xhtml+xml")
-    return html > 0 and html >= max(others, default=0.0)
+__all__ = ["render", "render_page"]
 
 
 @cache
