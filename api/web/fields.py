@@ -10,13 +10,13 @@ from resolver.errors import InputError
 from resolver.file_kinds import file_kind
 from resolver.interpreters import NEWEST_PATCHES, series
 
-__all__ = ["EMPTY", "LISTS", "Parts", "body_of_parts", "body_of_request", "values_of_body"]
+__all__ = ["EMPTY", "Parts", "body_of_parts", "body_of_request", "values_of_body"]
 
 #: (name, text, file name or "") of each field, as a browser sends them.
 Parts = Sequence[tuple[str, str, str]]
 
 #: Fields with one entry a line, by member of the body.
-LISTS = (
+_LISTS = (
     "overrides",
     "excludes",
     "as_of",
@@ -30,7 +30,7 @@ _TEXTS = ("requirements", "constraints")
 _WORDS = ("prefer", "resolution", "snapshot")
 _SEVERAL = ("python", "platforms")
 _FIELDS = frozenset(
-    (*LISTS, *_TEXTS, *_WORDS, *_SEVERAL, "exact", "date", "order", "providers", "file", "hashes", "rev", "sha256")
+    (*_LISTS, *_TEXTS, *_WORDS, *_SEVERAL, "exact", "date", "order", "providers", "file", "hashes", "rev", "sha256")
 )
 #: A form that nobody has filled in.
 EMPTY = ResolveBody()
@@ -54,7 +54,7 @@ def body_of_parts(parts: Parts) -> ResolveBody:
         else:
             # a browser sends CR LF
             given.setdefault(name, []).append(text.replace("\r\n", "\n"))
-    members: dict[str, Any] = {name: _lines(given.get(name, [])) for name in LISTS}
+    members: dict[str, Any] = {name: _lines(given.get(name, [])) for name in _LISTS}
     members |= {name: given.get(name, [""])[-1] for name in _TEXTS}
     members |= {name: given[name][-1].strip() for name in _WORDS if given.get(name, [""])[-1].strip()}
     members |= {name: [text for text in given.get(name, []) if text] for name in _SEVERAL}
@@ -153,7 +153,7 @@ def values_of_body(body: ResolveBody) -> dict[str, Any]:
         "rev": body.nixpkgs.rev if body.nixpkgs else "",
         "sha256": body.nixpkgs.sha256 if body.nixpkgs else "",
     }
-    lists = {name: getattr(body, name) for name in LISTS}
+    lists = {name: getattr(body, name) for name in _LISTS}
     lists |= {"as_of": [text for text in as_of if text != date], "build_as_of": build_as_of}
     return values | {name: "\n".join(lines) for name, lines in lists.items()}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Annotated, Any
+from typing import Annotated
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -22,10 +23,10 @@ from resolver.errors import InputError, MachError
 from resolver.interpreters import DEFAULT_PYTHON, NEWEST_PATCHES
 from resolver.lock_request import request_to_json
 from resolver.names import normalize_project
-from resolver.policy import BUILT_PROVIDERS, DEFAULT_PROVIDERS, PREFERENCES, RESOLUTIONS
+from resolver.policy import DEFAULT_PROVIDERS, PREFERENCES, RESOLUTIONS
 from resolver.target import SYSTEMS
 
-from .assets import assets
+from .assets import asset_path, assets
 from .changes import change_request
 from .command import command_of
 from .fields import EMPTY, Parts, body_of_parts, body_of_request, values_of_body
@@ -67,8 +68,7 @@ async def form(
         found, _ = await find_resolution(state, of, "lock", "")
         body = body_of_request(found.request, found.snapshot, found.nixpkgs)
     else:
-        members: dict[str, Any] = {"requirements": requirements or "", "snapshot": snapshot or None}
-        body = make_body(members)
+        body = make_body({"requirements": requirements or "", "snapshot": snapshot or None})
     return await _form_page(state, body)
 
 
@@ -79,7 +79,7 @@ async def ask(request: Request) -> Response:
     body, command = EMPTY, ""
     try:
         body = await _read(request, state)
-        question, _ = await asyncio.to_thread(make_question, body, state, client_of(request))
+        question = await asyncio.to_thread(make_question, body, state, client_of(request))
         command = command_of(request_to_json(question.request), question.snapshot, body.model_dump()["nixpkgs"])
         answered = await answer(state, question)
     except MachError as error:
@@ -138,7 +138,6 @@ async def _form_page(state: State, body: ResolveBody, error: MachError | None = 
         systems=SYSTEMS,
         default_system=this_system(),
         orders=_ORDERS if values["order"] in (*_ORDERS, "") else (*_ORDERS, values["order"]),
-        known_providers=BUILT_PROVIDERS,
         preferences=PREFERENCES,
         resolutions=RESOLUTIONS,
         offered=offered,
@@ -164,8 +163,6 @@ def _offered(state: State) -> list[tuple[str, str]]:
 @router.get("/projects")
 async def find_project(name: Annotated[str, Query(max_length=200)] = "", snapshot: _Word = None) -> Response:
     """Lead to the page of a project."""
-    from urllib.parse import quote, urlencode
-
     try:
         project = quote(normalize_project(name.strip()), safe="")
     except ValueError as error:
@@ -200,6 +197,4 @@ async def asset(name: str) -> Response:
 @router.get("/favicon.ico")
 async def favicon() -> Response:
     """Lead to the picture that browsers show in a tab."""
-    from .assets import asset_path
-
     return RedirectResponse(asset_path("icon.svg"), status_code=301)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request, Response
@@ -50,7 +49,8 @@ async def resolution_page(
             **told,
         )
     assert found.lock is not None, "a resolution has a lock or a problem"
-    lock = await asyncio.to_thread(read_lock, found.lock)
+    lock_text = found.lock
+    lock = await asyncio.to_thread(read_lock, lock_text)
     target = _choose(lock, system, python)
     nix = await state.answers.form(found, "nix")
     picture = await _picture(state, found, lock, target)
@@ -63,7 +63,7 @@ async def resolution_page(
             targets=_targets(lock),
             picture=picture,
             nix=_shown(nix),
-            lock_text=_shown(found.lock.encode()) if found.lock else None,
+            lock_text=_shown(lock_text.encode()),
             **told,
         )
     )
@@ -110,6 +110,5 @@ async def _picture(state: State, found: Resolution, lock: Lock, target: LockTarg
     return Markup(text)  # noqa: S704 - our own picture, in which draw() escapes what strangers wrote
 
 
-def _shown(text: Sequence[int] | bytes) -> str | None:
-    data = bytes(text)
+def _shown(data: bytes) -> str | None:
     return None if len(data) > _LARGEST_TEXT else data.decode()
