@@ -193,7 +193,7 @@ def check(environment: Environment, optional: dict[str, list[str]]) -> tuple[lis
     return sorted(used.values()), sorted(missing for key, missing in others.items() if key not in used)
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """Return *text* in one line that steers no terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
@@ -207,16 +207,16 @@ def describe(
     """
 
     def short(place: str) -> str:
-        return f"'{plain(place.removeprefix(f'{site_packages}/'))}'"
+        return f"'{printable(place.removeprefix(f'{site_packages}/'))}'"
 
     def where(one: Missing) -> str:
         through = "" if one.through == one.binary else f" through {short(one.through)}"
-        return f"'{plain(one.library)}' (loaded by {short(one.binary)}{through})"
+        return f"'{printable(one.library)}' (loaded by {short(one.binary)}{through})"
 
     lacks = ", ".join(map(where, missing[:SHOWN])) + (f" and {len(missing) - SHOWN} more" if missing[SHOWN:] else "")
     several = len(missing) > 1
     sentence = (
-        f"{project['name']} {plain(project['version'])} lacks the {'libraries' if several else 'library'} {lacks}, "
+        f"{project['name']} {printable(project['version'])} lacks the {'libraries' if several else 'library'} {lacks}, "
         "which neither nixpkgs' libraries for wheels nor a project of this environment has"
     )
     if project.get("provider") not in ("wheel", "sdist"):
@@ -247,12 +247,12 @@ def report(info: dict[str, Any], out: str) -> bool:
     optional = {name: project.get("optional", []) for name, project in projects.items()}
     used, others = check(Environment(info, out, reader), optional)
     for name, lacking in group(others).items():
-        libraries = ", ".join(f"'{plain(one.library)}'" for one in lacking[:SHOWN])
+        libraries = ", ".join(f"'{printable(one.library)}'" for one in lacking[:SHOWN])
         more = f" and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
-        place = plain(lacking[0].binary.removeprefix(f"{info['sitePackages']}/"))
+        place = printable(lacking[0].binary.removeprefix(f"{info['sitePackages']}/"))
         print(
-            f"mach: warning: {name} {plain(projects[name]['version'])} has files, '{place}' for one, that load what "
-            f"nobody has: {libraries}{more}; Python does not import them by name",
+            f"mach: warning: {name} {printable(projects[name]['version'])} has files, '{place}' for one, that load "
+            f"what nobody has: {libraries}{more}; Python does not import them by name",
             file=sys.stderr,
         )
     for name, lacking in group(used).items():
