@@ -72,6 +72,7 @@ builtins.mapAttrs
     tools = map (input: input.name) drv.nativeBuildInputs;
     environ = builtins.mapAttrs (_: toString) (builtins.intersectAttrs {variables} drv.drvAttrs);
     runtime = drv.drvAttrs.runtimeLibraries or "";
+    inherit (drv.fixes) optional;
   }})
   made.packages
 """
@@ -136,6 +137,7 @@ KNOWN |= {"libxcb", *(f"libxcb-{part}" for part in ("image", "keysyms", "render-
 @pytest.mark.parametrize("fix", shipped_fixes(), ids=lambda fix: f"{fix.project}{fix.versions}")
 def test_an_entry_reaches_the_build_that_it_is_for(fix: Fix, table: dict[tuple[str, str], dict[str, Any]]) -> None:
     seen = table[fix.project, version_of(fix)]
+    assert set(fix.optional) <= set(seen["optional"])
     if fix.provider == "wheel":
         # the stand-in's programs have more in their names: zstd-from-host
         assert all(re.search(rf"-{name}(-[a-z-]+)?/lib", seen["runtime"]) for name in first_names(fix.libraries, KNOWN))
@@ -157,7 +159,7 @@ def test_the_table_is_in_order_and_tells_why() -> None:
     for fix in fixes:
         assert not fix.replaces
     providers = {(fix.project, fix.provider) for fix in fixes}
-    assert len(providers) == len({project for project, _ in providers}), "the next test knows one provider of each"
+    assert len(providers) == len({project for project, _ in providers}), "`evaluated` knows one provider of each"
 
 
 @pytest.mark.nix
