@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from resolver.errors import InputError
+from resolver.foreign_locks import MarkerTexts
 from resolver.request_file import Selection
 from resolver.request_files import parse_request_file
 from resolver.requirement import parse_requirement
@@ -20,6 +21,17 @@ def test_a_marker_with_a_backslash_is_refused(value: str) -> None:
         with pytest.raises(InputError) as caught:
             parse(f"idna; python_version > {value}", "here")
         assert caught.value.code == "invalid-requirement"
+    with pytest.raises(InputError) as caught:
+        MarkerTexts("uv.lock").parse(f"python_version > {value}", "here")
+    assert caught.value.code == "invalid-file"
+
+
+def test_markers_that_grow_from_extra_to_extra_are_refused() -> None:
+    marker = " and ".join(f"python_version != '{n}'" for n in range(15))
+    ways = "".join(f'a{n} = ["x[a{n + 1}]; {marker}"]\n' for n in range(40))
+    text = f'[project]\nname = "x"\n[project.optional-dependencies]\n{ways}a40 = []\n'
+    with pytest.raises(InputError, match="too often, under long markers"):
+        parse_request_file(text, "pyproject.toml", Selection.of(["a0"]), (LINUX,))
 
 
 def test_groups_that_include_groups_in_ever_more_ways_are_walked_once() -> None:
