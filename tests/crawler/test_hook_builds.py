@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,8 +42,6 @@ class Store:
 
 @pytest.fixture(scope="module")
 def environment() -> Iterator[BuildEnvironment]:
-    import sys
-
     with BuildEnvironment(Path(sys.executable), []) as environment:
         yield environment
 
