@@ -28,6 +28,7 @@ from pathlib import Path
 from db.catalog import open_catalog
 from db.transfer import export_snapshot, import_file
 from tests.oracle.resolvers import Setting
+from tests.support.processes import children, command
 
 from .asking import Client, Question, expect
 from .clock import Command, Times, machine, measure, plain_environment, verdict
@@ -126,11 +127,11 @@ def press(url: str, questions: Questions, clients: int, seconds: float, known: d
 @contextlib.contextmanager
 def serve(place: str, index: str, workers: int) -> Iterator[tuple[str, int]]:
     """Run ``mach serve`` on a catalog; yield its URL and its process id."""
-    command = [sys.executable, "-m", "api.cli", "serve", "--port", "0", "--workers", str(workers), "--fill", "off"]
-    command += ["--db", place, "--index-url", index]
+    argv = [sys.executable, "-m", "api.cli", "serve", "--port", "0", "--workers", str(workers), "--fill", "off"]
+    argv += ["--db", place, "--index-url", index]
     environment = {**plain_environment(), "PIP_CONFIG_FILE": os.devnull}
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as service:
         assert service.stderr is not None
         try:
@@ -148,20 +149,15 @@ def serve(place: str, index: str, workers: int) -> Iterator[tuple[str, int]]:
 
 def memory_of(parent: int) -> Iterator[tuple[str, float, float]]:
     """Yield (what it does, resident MiB, proportional MiB) of the service's processes."""
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    children: dict[int, list[int]] = {}
-    for pid, above in (map(int, line.split()) for line in listed.splitlines()):
-        children.setdefault(above, []).append(pid)
     todo = [(parent, 0)]
     while todo:
         pid, depth = todo.pop(0)
-        todo += [(child, depth + 1) for child in children.get(pid, ())]
+        todo += [(child, depth + 1) for child in children(pid)]
         with contextlib.suppress(OSError):
             text = Path(f"/proc/{pid}/smaps_rollup").read_text()
             found = {line.split()[0]: int(line.split()[1]) / 1024 for line in text.splitlines()[1:]}
-            started = Path(f"/proc/{pid}/cmdline").read_text()
             what = ("supervisor", "HTTP", "starts workers", "worker")[min(depth, 3)]
-            if "resource_tracker" not in started:
+            if "resource_tracker" not in command(pid):
                 yield what, found["Rss:"], found["Pss:"]
 
 

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +15,7 @@ import pytest
 
 from api.serving.forms import FORMS
 from tests.e2e.machines import ROOT, Machine
+from tests.support.processes import children, command
 from tests.support.world import World
 
 TEXT = {"Content-Type": "text/plain"}
@@ -249,23 +249,7 @@ def test_it_says_whether_it_is_ready_and_what_it_did(service: httpx.Client) -> N
 
 def processes(parent: int) -> list[int]:
     """Return all processes below *parent*."""
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    parents = {int(line.split()[0]): int(line.split()[1]) for line in listed.splitlines()}
-    found, todo = [], [parent]
-    while todo:
-        below = [pid for pid, of in parents.items() if of == todo[-1]]
-        todo.pop()
-        found += below
-        todo += below
-    return found
-
-
-def command(pid: int) -> str:
-    """Return how a process was started, empty where it is gone."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    except OSError:
-        return ""
+    return [pid for child in children(parent) for pid in (child, *processes(child))]
 
 
 def test_nothing_is_left_of_a_service_that_is_killed(machine: Machine) -> None:
