@@ -160,7 +160,7 @@ def test_copying_gives_the_very_text(visit: Visit) -> None:
     assert copied == lock
 
 
-def test_a_dropped_file_is_sent(visit: Visit, tmp_path: Path) -> None:
+def test_a_chosen_file_is_sent(visit: Visit, tmp_path: Path) -> None:
     file = tmp_path / "requirements.txt"
     file.write_text("rich\n")
     page = visit()

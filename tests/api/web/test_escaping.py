@@ -158,7 +158,7 @@ def test_in_the_page_of_a_project(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_in_the_form(text: str, tmp_path: Any) -> None:
+def test_in_the_form(text: str) -> None:
     """What was typed comes back to the one who typed it, as it was."""
     values = dict.fromkeys(
         ("requirements", "constraints", "overrides", "excludes", "as_of", "prerelease", "providers", "build_providers",

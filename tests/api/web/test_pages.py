@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -99,8 +100,6 @@ def test_the_page_shows_tree_graph_expression_and_lock(reader: Reader, client: h
 
 
 def test_the_command_line_asks_for_the_same(reader: Reader, client: httpx.Client, operator: Machine) -> None:
-    import shlex
-
     (form,) = reader.get("/").forms
     page = reader.send(
         form,
