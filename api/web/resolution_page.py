@@ -18,7 +18,6 @@ from resolver.lock_reader import read_lock
 from .changes import fixes_of
 from .command import command_of, files_of
 from .drawing import draw
-from .problem_page import KINDS
 from .rendering import render_page
 from .views import view_target
 
@@ -37,13 +36,12 @@ async def resolution_page(
     :raises InputError: ``not-in-lock``.
     :raises Unavailable: where no worker can write the forms that are shown.
     """
-    told = await asyncio.to_thread(_told_of_all, request, found)
+    told = await asyncio.to_thread(_told_of_all, found)
     if found.failure is not None:
         response = problem_of(found.failure)
         return render_page(
             "conflict.html",
             status=response.status_code,
-            kind=KINDS[422],
             problem=found.problem,
             fixes=fixes_of(found.problem or {}),
             **told,
@@ -58,9 +56,9 @@ async def resolution_page(
         lambda: render_page(
             "resolution.html",
             request=request,
-            lock=lock,
             view=view_target(target),
             targets=_targets(lock),
+            origin=str(request.base_url).rstrip("/"),
             picture=picture,
             nix=_shown(nix),
             lock_text=_shown(lock_text.encode()),
@@ -69,13 +67,12 @@ async def resolution_page(
     )
 
 
-def _told_of_all(request: Request, found: Resolution) -> dict[str, Any]:
+def _told_of_all(found: Resolution) -> dict[str, Any]:
     """Return what the pages of answers with and without a solution have in common."""
     return {
         "found": found,
         "asked": found.request,
         "link": f"/resolutions/{found.id}",
-        "origin": str(request.base_url).rstrip("/"),
         "command": command_of(found.request, found.snapshot, found.nixpkgs),
         "files": files_of(found.request),
     }

@@ -64,7 +64,6 @@ def shared(text: str) -> dict[str, Any]:
         "found": Found(text),
         "asked": {**asked, "providers": {"_default": [text], text: [text]}, "as-of": {text: text}},
         "link": "/resolutions/0",
-        "origin": "https://service.example",
         "command": printable(command_of(REQUESTS[0], printable(text))),
         "files": {"requirements.txt": printable(text)},
     }
@@ -87,13 +86,13 @@ def hostile_lock(text: str) -> Lock:
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_in_the_page_of_a_resolution(text: str) -> None:
-    value = hostile_lock(text)
+    (locked,) = hostile_lock(text).targets
     page = read(
         render(
             "resolution.html",
-            lock=value,
-            view=view_target(value.targets[0]),
-            targets=[(value.targets[0], "?x"), (value.targets[0], "?y")],
+            view=view_target(locked),
+            targets=[(locked, "?x"), (locked, "?y")],
+            origin="https://service.example",
             picture=None,
             nix=printable(text),
             lock_text=printable(text),
@@ -119,9 +118,7 @@ def test_in_the_page_of_a_conflict(text: str) -> None:
     }
     for code in ("conflict", "unknown-project", "no-such-version", "nothing-for-target"):
         told = {"code": code, "message": text, "context": [text], "hint": text, "details": details}
-        page = read(
-            render("conflict.html", kind="x", problem=told, fixes=[fix, {**fix, "kind": "drop"}], **shared(text))
-        )
+        page = read(render("conflict.html", problem=told, fixes=[fix, {**fix, "kind": "drop"}], **shared(text)))
         assert printable(text) in page.text
         assert {form.attributes["action"] for form in page.forms} == {"/"}
 
