@@ -16,8 +16,8 @@ from .state import State
 __all__ = ["make_question"]
 
 
-def make_question(body: ResolveBody, state: State, client: Client) -> tuple[Question, tuple[str, ...]]:
-    """Return what *body* asks, bound to the newest generation where it names no snapshot, and notes on it.
+def make_question(body: ResolveBody, state: State, client: Client) -> Question:
+    """Return what *body* asks, bound to the newest generation where it names no snapshot.
 
     :param client: who asks; where it showed a token of the operator's, build backends may be asked for it.
     :raises InputError: with the origin of what is wrong.
@@ -47,7 +47,7 @@ def make_question(body: ResolveBody, state: State, client: Client) -> tuple[Ques
         sets = known_sets(asked.request, reader, nixpkgs)
         asked = asked.with_patches(crawled_patches(sets, asked.series, Notices()))
     fill = state.settings.fill == "on-demand" and snapshot is None
-    question = Question(
+    return Question(
         request=asked.request,
         generation=reader.generation,
         snapshot=snapshot,
@@ -56,4 +56,3 @@ def make_question(body: ResolveBody, state: State, client: Client) -> tuple[Ques
         builds=fill and client.trusted,
         client=client.key,
     )
-    return question, asked.notes
