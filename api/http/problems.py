@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Response
@@ -81,7 +80,7 @@ def problem(status: int, code: str, title: str, **members: Any) -> Response:
     return Response(json.dumps(body), status_code=status, media_type=MEDIA_TYPE, headers={"Mach-Problem": code})
 
 
-def problem_of(error: MachError, headers: Mapping[str, str] | None = None) -> Response:
+def problem_of(error: MachError) -> Response:
     """Return *error* as a problem document, with the status of its family."""
     family = next((status for kind, status in HTTP_STATUS.items() if isinstance(error, kind)), 500)
     status = _STATUS_OF_CODE.get(error.code, family)
@@ -101,5 +100,4 @@ def problem_of(error: MachError, headers: Mapping[str, str] | None = None) -> Re
         response.headers["Retry-After"] = str(wait)
     if error.code in _CHALLENGES:
         response.headers["WWW-Authenticate"] = _CHALLENGES[error.code]
-    response.headers.update(headers or {})
     return response

@@ -32,9 +32,6 @@ class Tokens:
     def __init__(self, digests: Mapping[str, str]) -> None:
         self._digests = tuple(digests.items())
 
-    def __len__(self) -> int:
-        return len(self._digests)
-
     def name_of(self, token: str) -> str | None:
         """Return the name that *token* was given to, None where it is nobody's.
 

@@ -12,20 +12,18 @@ from typing import Any
 
 from resolver.errors import printable, shorten
 
-__all__ = ["LOG_FORMS", "JsonFormatter", "PlainFormatter", "configuration", "write_event"]
+__all__ = ["JsonFormatter", "PlainFormatter", "configuration", "write_event"]
 
-#: Lines for programs, lines for people.
-LOG_FORMS = ("json", "plain")
 #: Characters of a message.
 _LONGEST = 2_000
 
 
-def write_event(logger: logging.Logger, event: str, level: int = logging.INFO, **values: object) -> None:
+def write_event(logger: logging.Logger, event: str, **values: object) -> None:
     """Write a line about *event*, with *values* as members of its own.
 
     :param values: no text of a request: what a client wrote has no place in a log.
     """
-    logger.log(level, event, extra={"values": values})
+    logger.info(event, extra={"values": values})
 
 
 def configuration(form: str) -> dict[str, Any]:
@@ -34,7 +32,7 @@ def configuration(form: str) -> dict[str, Any]:
     The standard library's logging is what uvicorn, urllib3 and every module of ours speak: another one would only
     stand beside it for the one formatter that is needed.
 
-    :param form: one of :data:`LOG_FORMS`.
+    :param form: ``json``, lines for programs, or ``plain``, lines for people.
     """
     formatter = {"json": JsonFormatter, "plain": PlainFormatter}[form]
     return {

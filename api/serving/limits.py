@@ -8,23 +8,20 @@ from dataclasses import dataclass
 from crawler.settings import IndexSettings
 from resolver.errors import InputError
 
-__all__ = ["FILLS", "Limits", "WorkerSettings", "refuse_rate"]
-
-#: What happens to facts that the catalog lacks: fetched at once, queued for the crawler, or refused.
-FILLS = ("on-demand", "queue", "off")
+__all__ = ["Limits", "WorkerSettings", "refuse_rate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What one request may take."""
 
-    seconds: float = 30.0
+    seconds: float
     """Of a worker process; it is ended and replaced then."""
-    memory: int = 2 << 30
+    memory: int
     """Bytes of address space that a worker may take beyond what it starts with."""
-    facts: int = 5_000
+    facts: int
     """Fetched from indexes."""
-    waiting: int = 256
+    waiting: int
     """Requests that wait for a worker; more are sent away."""
 
 
@@ -38,12 +35,12 @@ class WorkerSettings:
     limits: Limits
     max_age: int
     """Seconds after which a page that is read is asked for again, where the service fetches."""
-    publisher: str | None = None
-    """Address (path of a socket) of the process that writes to the catalog; None to write by oneself."""
-    key: bytes = b""
+    publisher: str
+    """Address (path of a socket) of the process that writes to the catalog."""
+    key: bytes
     """What the publisher wants to hear first."""
-    log: str = "plain"
-    """Form of the log's lines (:data:`.journal.LOG_FORMS`)."""
+    log: str
+    """Form of the log's lines: ``json`` or ``plain``."""
 
 
 def refuse_rate(wait: float, what: str) -> InputError:

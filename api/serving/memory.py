@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
-from db.resolutions import MOST_RESOLUTIONS, Run, load, recall, remember
+from db.resolutions import Run, load, recall, remember
 from resolver.errors import MachError
 
 from .question import Question
@@ -43,7 +43,7 @@ class Memory:
     :param max_age: seconds for which a page counts as fresh, where the service fetches.
     """
 
-    def __init__(self, catalog: CatalogHandle, *, most: int = MOST_RESOLUTIONS, max_age: int) -> None:
+    def __init__(self, catalog: CatalogHandle, *, most: int, max_age: int) -> None:
         self._catalog = catalog
         self._most = most
         self._max_age = max_age
