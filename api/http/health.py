@@ -6,12 +6,14 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from db.connection import SCHEMA_VERSION
 from resolver import __version__
 from resolver.lock import LOCK_VERSION, RESOLVER_VERSION
 
 from .documents import Health, Readiness, Versions
+from .metrics import make_registry
 from .problems import PROBLEM_RESPONSES
 from .state import state_of
 
@@ -50,10 +52,6 @@ async def version() -> Response:
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(request: Request) -> Response:
     """Give the figures of this process in Prometheus' text format."""
-    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
-    from .metrics import make_registry
-
     meter = request.app.state.meter
     now = await asyncio.to_thread(lambda: generate_latest(make_registry(state_of(request), meter)))
     return Response(generate_latest(meter.registry) + now, media_type=CONTENT_TYPE_LATEST)
