@@ -63,9 +63,9 @@ class _Figures(Collector):
             refused.add_metric([code], self._meter.refused[code])
         yield refused
         replaced = CounterMetricFamily(
-            "mach_workers_replaced", "Processes that took too long or died.", labels=["reason"]
+            "mach_workers_replaced", "Processes that took too long or too much memory, or died.", labels=["reason"]
         )
-        for reason in ("overrun", "died"):
+        for reason in ("overrun", "too-large", "died"):
             replaced.add_metric([reason], pool.replaced[reason])
         yield replaced
         yield GaugeMetricFamily("mach_waiting", "Questions that workers have or that wait for one.", pool.waiting)

@@ -51,7 +51,7 @@ class Pool:
         self._limits = settings.limits
         self._waiting = 0
         self.replaced: Counter[str] = Counter()
-        """Workers that were replaced under a question: ``overrun`` or ``died``."""
+        """Workers that were replaced under a question: ``overrun``, ``too-large`` or ``died``."""
         self._make = partial(
             ProcessPool,
             max_workers=1,
@@ -99,7 +99,7 @@ class Pool:
         """Return the answer to *question*.
 
         :raises MachError: what :func:`api.serving.worker.resolve` raises.
-        :raises Unavailable: ``service-busy``, ``resolution-too-long``, ``worker-lost``.
+        :raises Unavailable: ``service-busy``, ``resolution-too-long``, ``resolution-too-large``, ``worker-lost``.
         """
         return await self._run(worker.resolve_sent, pickle.dumps(question))
 
@@ -129,6 +129,13 @@ class Pool:
                             "the process that worked on the request ended, twice",
                             hint="ask for less at once; the service's operator finds more in its log",
                         ) from error
+                except MemoryError as error:
+                    self.replaced["too-large"] += 1
+                    raise Unavailable(
+                        "resolution-too-large",
+                        "the resolution takes more memory than this service gives to one",
+                        hint="ask for less at once, or pin more versions",
+                    ) from error
                 except TimeoutError as error:
                     self.replaced["overrun"] += 1
                     raise Unavailable(
@@ -145,7 +152,8 @@ class Pool:
         try:
             scheduled = one.schedule(function, args=arguments, kwargs=named, timeout=self._limits.seconds)
             answer: _T = await asyncio.wrap_future(scheduled)
-        except (BrokenProcessPool, ProcessExpired, TimeoutError, asyncio.CancelledError):
+        # a process that had no memory left may have none for the next question either
+        except (BrokenProcessPool, ProcessExpired, MemoryError, TimeoutError, asyncio.CancelledError):
             self._replace(one)
             raise
         except BaseException:

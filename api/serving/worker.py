@@ -15,7 +15,7 @@ from api.filling import Filling
 from api.notices import Notices
 from api.service import resolve_with
 from db.catalog import CatalogHandle, open_catalog
-from resolver.errors import Unavailable, printable
+from resolver.errors import printable
 from resolver.lock_reader import read_lock
 from resolver.lock_request import request_to_json
 from resolver.statistics import Statistics
@@ -42,7 +42,7 @@ class _Worker:
 
     settings: WorkerSettings
     catalog: CatalogHandle
-    publisher: RemotePublisher | None = None
+    publisher: RemotePublisher
 
 
 def prepare(settings: WorkerSettings) -> None:
@@ -61,10 +61,9 @@ def prepare(settings: WorkerSettings) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
     _Worker.settings = settings
     _Worker.catalog = open_catalog(settings.db, checked=True)
-    if settings.publisher is not None:
-        from .publisher import RemotePublisher
+    from .publisher import RemotePublisher
 
-        _Worker.publisher = RemotePublisher(settings.publisher, settings.key)
+    _Worker.publisher = RemotePublisher(settings.publisher, settings.key)
 
 
 def _address_space() -> int:
@@ -80,7 +79,8 @@ def resolve(question: Question) -> Answer:
     """Return the answer to *question*.
 
     :raises DataError: ``not-covered`` and what is wrong with the catalog.
-    :raises Unavailable: ``resolution-too-large``, ``too-much-to-fetch``; where an index or a database cannot be used.
+    :raises Unavailable: ``too-much-to-fetch``; where an index or a database cannot be used.
+    :raises MemoryError: where it takes more than this process may have.
     """
     settings, publisher, statistics = _Worker.settings, _Worker.publisher, Statistics()
     filling = Filling(
@@ -93,17 +93,11 @@ def resolve(question: Question) -> Answer:
         statistics=statistics,
         builds=question.builds,
         most_facts=settings.limits.facts,
-        spend=None if publisher is None else lambda count: publisher.spend(question.client, count),
+        spend=lambda count: publisher.spend(question.client, count),
         publish=publisher,
     )
     try:
         outcome = resolve_with(filling, question.request, snapshot=question.snapshot, nixpkgs=question.nixpkgs)
-    except MemoryError as error:
-        raise Unavailable(
-            "resolution-too-large",
-            "the resolution takes more memory than this service gives to one",
-            hint="ask for less at once, or pin more versions",
-        ) from error
     finally:
         filling.close()
     request = request_to_json(question.request) if outcome.lock is None else outcome.lock.request

@@ -93,7 +93,8 @@ def test_a_request_that_takes_too_much_memory_is_told_so(catalog: Path) -> None:
     with serving(catalog, workers=1, most_memory=8, most_seconds=20) as client:
         told = ask(client, LARGE)
         assert (told.status_code, told.json()["code"]) == (503, "resolution-too-large"), told.text[:300]
-        assert ask(client, "easy").status_code == 200, "the process lives, or there is another"
+        assert ask(client, "easy").status_code == 200, "there is another process"
+        assert figure(client, 'mach_workers_replaced_total{reason="too-large"}') == 1
 
 
 def test_who_would_wait_too_long_is_sent_away_at_once(catalog: Path) -> None:
