@@ -65,7 +65,7 @@ _System = Annotated[
         alias="platform",
         max_length=40,
         pattern=r"^[a-z0-9_]+-[a-z0-9_]+$",
-        description="Which of the lock's; its first by default.",
+        description="Which of the lock's; by default all of them where a form holds several, else the first.",
     ),
 ]
 
@@ -115,7 +115,7 @@ async def answer(state: State, question: Question) -> Answered:
 
 
 def _queue(state: State, error: DataError) -> DataError:
-    """Queue what the catalog lacks, and return *error* with the news."""
+    """Queue what the crawler can fetch of what the catalog lacks, and return *error* with the news."""
     pages: Any = error.details.get("pages", [])
     metadata: Any = error.details.get("metadata", [])
     wishes = [
@@ -123,6 +123,8 @@ def _queue(state: State, error: DataError) -> DataError:
         for need in (*pages, *metadata)
         if need["index"] in state.indexes.indexes
     ]
+    if not wishes:
+        return error
     try:
         want(state.catalog, wishes)
     except MachError as failed:

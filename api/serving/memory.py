@@ -13,6 +13,7 @@ from cachetools import LRUCache
 from db.resolutions import Run, load, recall, remember
 from resolver.errors import MachError
 
+from .gathering import batches
 from .question import Question
 from .resolution import Answer, Resolution
 
@@ -128,25 +129,13 @@ class Memory:
             self._held[resolution.id] = resolution
 
     def _write(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            together, ending = [first], False
-            while len(together) < _TOGETHER:
-                try:
-                    more = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    ending = True
-                    break
-                together.append(more)
+        for together in batches(self._waiting, _TOGETHER):
             try:
                 remember(self._catalog, [_run(*one) for one in together], most=self._most)
             except MachError as error:
                 _LOG.warning("%s answers are not remembered: %s", len(together), error.message)
             except Exception:
                 _LOG.exception("%s answers are not remembered", len(together))
-            if ending:
-                return
 
 
 def _run(question: Question, answer: Answer) -> Run:

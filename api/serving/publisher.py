@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from db.writer import publish
 from resolver.errors import MachError, Unavailable
 
+from .gathering import batches
 from .limits import refuse_rate
 
 if TYPE_CHECKING:
@@ -111,23 +112,8 @@ class Publisher:
                 connection.send(batch.answer)
 
     def _write(self) -> None:
-        while True:
-            first = self._waiting.get()
-            if first is None:
-                return
-            together, ending = [first], False
-            while len(together) < _MOST_TOGETHER:
-                try:
-                    batch = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-                if batch is None:
-                    ending = True
-                    break
-                together.append(batch)
+        for together in batches(self._waiting, _MOST_TOGETHER):
             self._store(together)
-            if ending:
-                return
 
     def _store(self, together: Sequence[_Batch]) -> None:
         try:

@@ -143,6 +143,17 @@ def test_what_is_missing_is_queued_for_the_crawler(machine: Machine) -> None:
         assert answer.text == machine.mach("lock", "rich", "--offline", "-o", "-").stdout
 
 
+def test_what_no_crawler_fetches_is_not_said_to_come(machine: Machine) -> None:
+    with machine.serve("--fill", "queue", "--workers", "1") as url:
+        for _ in range(20):
+            told = httpx.post(f"{url}/resolve", content=b"sdist-dynamic\n", headers=TEXT, timeout=60).json()
+            if not (told["details"]["pages"] or told["details"]["metadata"]):
+                break
+            machine.mach("crawl", "--wanted", "-q")
+    assert [build["project"] for build in told["details"]["builds"]] == ["sdist-dynamic"]
+    assert "crawler" not in told["hint"]
+
+
 # ---- bodies
 
 
