@@ -229,9 +229,7 @@ def _install(wheel: Path, prefix: Path, site_packages: Path, interpreter: Interp
                 schemes, interpreter=str(_PREFIX / "bin" / "python"), script_kind="posix", overwrite_existing=True
             )
             installer.install(source, destination, {"INSTALLER": b"mach\n"})
-    except Refused:
-        raise
-    except FileNotFoundError:
+    except (Refused, FileNotFoundError, MemoryError):
         raise
     except Exception as error:  # what a broken archive raises has no common base
         raise _unusable(wheel.name, f"it is broken ({type(error).__name__})") from error

@@ -107,6 +107,8 @@ class MarkerJudge:
         if verdict is None:
             try:
                 verdict = marker.evaluate({**self._environment, "extra": extra})
+            except MemoryError:  # tells of this process, and nothing of the marker
+                raise
             except Exception as error:  # markers are strangers' text; any failure means "not applicable"
                 self.raised[text] = f"{type(error).__name__}: {error}"
                 verdict = False

@@ -107,6 +107,8 @@ class MarkerTexts:
         marker = self.parse(text, where)
         try:
             return marker.evaluate({**target.environment, "extra": extra})
+        except MemoryError:
+            raise
         except Exception as error:  # packaging raises several, and the text is a stranger's
             raise InputError(
                 "invalid-file",

@@ -74,7 +74,7 @@ class _Lock:
                     hint="lock for this environment as well, or take another --platform or --python",
                 )
             return self._select(target)
-        except InputError:
+        except (InputError, MemoryError):
             raise
         except Exception as error:  # a marker of a stranger that compares what cannot be compared
             raise InputError(

@@ -162,6 +162,8 @@ def _marker_changes(marker: Marker, extra: str, environment: Mapping[str, str], 
         given = {**environment, **dict.fromkeys(_PATCH_VARIABLES, version), "extra": extra}
         try:
             values[patch] = marker.evaluate(given)
+        except MemoryError:
+            raise
         except Exception:  # a stranger's text: any failure counts as "not applicable", everywhere in mach
             values[patch] = False
     return _changes(points, values)

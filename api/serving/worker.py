@@ -9,7 +9,9 @@ import os
 import pickle
 import resource
 import signal
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from api.filling import Filling
 from api.notices import Notices
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["prepare", "render_form", "resolve", "resolve_sent"]
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 _LOG = logging.getLogger("mach.worker")
 #: As for the command line: a resolution makes many values that live until its end.
 _VALUES_BETWEEN_COLLECTIONS = 100_000
@@ -110,20 +114,45 @@ def resolve(question: Question) -> Answer:
     )
 
 
+def _letting_go(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Have *function* raise a MemoryError that holds none of what took the memory, where there is enough to send it.
+
+    This process is of no use afterwards: it may take any memory.
+    """
+
+    @wraps(function)
+    def guarded(*arguments: _P.args, **named: _P.kwargs) -> _T:
+        try:
+            return function(*arguments, **named)
+        except MemoryError:
+            pass
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+        raise MemoryError
+
+    return guarded
+
+
+@_letting_go
 def resolve_sent(question: bytes) -> Answer:
     """Return the answer to a pickled question.
 
     What cannot be read again is an error then, and not the end of the process that waits for its next question.
 
     :raises MachError: as :func:`resolve`.
+    :raises MemoryError: as :func:`resolve`; this process must be replaced then.
     """
     return resolve(pickle.loads(question))  # noqa: S301 - the process that started this one wrote it
 
 
+@_letting_go
 def render_form(lock: str, form: str, system: str | None) -> bytes:
     """Return a lock in another form (:data:`api.serving.forms.FORMS`), as bytes to send.
 
     :param lock: text of a mach.lock that this service wrote.
+
+    :raises InputError: ``not-in-lock``.
+    :raises MemoryError: as :func:`resolve_sent`.
     """
     return render(read_lock(lock), form, system)
 

@@ -35,19 +35,22 @@ def pigeons(count: int) -> dict[str, dict[str, Release]]:
 
 
 HARD = "\n".join(f"pigeon-{number}" for number in range(1, 9))
-LARGE = "\n".join(f"pigeon-{number}" for number in range(1, 101))
+#: More to read than a process has memory.
+LARGE = "\n".join(f"heavy-{number}" for number in range(8))
 
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalog with an easy request and hard ones."""
     file = tmp_path_factory.mktemp("catalog") / "catalog.sqlite3"
-    small = pigeons(8)
-    # a hundred of the same kind, with few releases to write
-    large = {
-        f"pigeon-{number}": {f"{n}.0": Release(requires=["hole-1"]) for n in range(1, 30)} for number in range(9, 101)
+    heavy = {
+        f"heavy-{number}": {
+            f"{release}.0": Release(requires=[f"easy<{nine}{release}{'0' * 900}" for nine in range(1, 4)])
+            for release in range(1_000)
+        }
+        for number in range(8)
     }
-    write_catalog(file, {**large, **small})
+    write_catalog(file, {**heavy, **pigeons(8)})
     return file
 
 
@@ -89,8 +92,9 @@ def test_a_process_that_overruns_is_replaced_while_others_go_on(catalog: Path) -
         assert [each.result().status_code for each in again] == [503, 200]
 
 
-def test_a_request_that_takes_too_much_memory_is_told_so(catalog: Path) -> None:
-    with serving(catalog, workers=1, most_memory=8, most_seconds=20) as client:
+@pytest.mark.parametrize("mebibytes", [4, 16])
+def test_a_request_that_takes_too_much_memory_is_told_so(catalog: Path, mebibytes: int) -> None:
+    with serving(catalog, workers=1, most_memory=mebibytes, most_seconds=60) as client:
         told = ask(client, LARGE)
         assert (told.status_code, told.json()["code"]) == (503, "resolution-too-large"), told.text[:300]
         assert ask(client, "easy").status_code == 200, "there is another process"

@@ -7,7 +7,9 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.markers import Marker
 
+from resolver.dependencies import MarkerJudge
 from resolver.errors import InputError, MachError, NoSolution
 from resolver.lock import parse_lock, render_lock
 from resolver.locking import Locking, make_lock
@@ -61,6 +63,20 @@ def test_a_marker_about_anything_is_true_or_false_or_costs_its_release(text: str
     lines = [f"b; os_name == '{quoted}'", f"b; python_version >= '{quoted}'", f"b; '{quoted}' in sys_platform"]
     run = lock("a", {"a": {"1": [], "2": lines}, "b": {"1": []}})
     assert pins(run) in ({"a": "1"}, {"a": "2"}, {"a": "2", "b": "1"})
+
+
+class _Unreadable(Marker):
+    """A marker for which there is no memory left."""
+
+    def evaluate(self, *_: object, **__: object) -> bool:
+        raise MemoryError
+
+
+def test_a_process_without_memory_says_nothing_about_a_marker():
+    judge = MarkerJudge({"os_name": "posix"})
+    with pytest.raises(MemoryError):
+        judge.holds(_Unreadable("os_name == 'posix'"))
+    assert judge.holds(Marker("os_name == 'posix'")), "no verdict was kept"
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
