@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from crawler.nar import hash_nar, to_sri
 from tests.e2e.machines import HOST_PYTHON, ROOT, Machine
 from tests.support.dists import make_sdist, make_wheel, wheel_from_installed
 from tests.support.index import IndexServer
-from tests.support.nix import STAND_IN, NixStore, open_store
+from tests.support.nix import STAND_IN, NixStore, collect_garbage, open_store
 from tests.support.nix_slots import remove_tree
 from tests.support.repositories import DEMO, Repository, file_server
 
@@ -52,22 +53,30 @@ class Kept:
     told: dict[str, list[object]]
 
 
+@pytest.fixture(scope="module")
+def own_store() -> Iterator[NixStore]:
+    """A store of this module alone, on a disk: Nix's sandbox has a /dev/shm of its own."""
+    base = Path(tempfile.mkdtemp(prefix="mach-archive-", dir="/var/tmp"))
+    yield open_store(base)
+    remove_tree(base)
+
+
 @pytest.fixture
-def fresh_store(nix_store: NixStore, tmp_path: Path) -> Iterator[NixStore]:
+def fresh_store(nix_store: NixStore, own_store: NixStore) -> NixStore:
     """A store that holds what the stand-in nixpkgs copies from the host, and nothing that a lock names."""
-    yield open_store(tmp_path / "nix")
-    remove_tree(tmp_path / "nix")
+    collect_garbage(own_store)
+    return own_store
 
 
 @pytest.fixture(scope="module")
-def archived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+def archived(tmp_path_factory: pytest.TempPathFactory, own_store: NixStore) -> Kept:
     """Everything that a lock can name: wheels, an sdist, a commit, a local wheel, nixpkgs."""
     folder = tmp_path_factory.mktemp("archived")
     home = folder / "home"
     home.mkdir()
     with IndexServer() as server, file_server(folder / "site") as url:
         index = server.index()
-        machine = Machine(home=home, index_url=index.url, environ=open_store(folder / "nix").env())
+        machine = Machine(home=home, index_url=index.url, environ=own_store.env())
         for dist in (
             make_wheel("solo", "1.0", requires=["built"], files={"solo.py": f"salt = {SALT!r}\n"}),
             make_sdist("built", "1.0", files={"built.py": f"salt = {SALT!r}\n"}),
@@ -88,8 +97,7 @@ def archived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
         told = machine.mach("archive", "archive", "--from", elsewhere, "--json").json
     machine.mach("gen", "--lock", "mach.lock", "-o", "python.nix")
     (home / local.filename).unlink()
-    yield Kept(machine=machine, archive=home / "archive", told=told)
-    remove_tree(folder / "nix")
+    return Kept(machine=machine, archive=home / "archive", told=told)
 
 
 @pytest.fixture

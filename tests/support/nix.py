@@ -17,7 +17,16 @@ import pytest
 from tests.support.native import host_python
 from tests.support.nix_slots import claim_slot, fingerprint, remove_tree
 
-__all__ = ["STAND_IN", "NixFailed", "NixOutcome", "NixStore", "missing_tools", "nix_store", "open_store"]
+__all__ = [
+    "STAND_IN",
+    "NixFailed",
+    "NixOutcome",
+    "NixStore",
+    "collect_garbage",
+    "missing_tools",
+    "nix_store",
+    "open_store",
+]
 
 #: The stand-in nixpkgs; ``import <nixpkgs> { }`` means it wherever :meth:`NixStore.env` is used.
 STAND_IN = Path(__file__).resolve().parent.parent / "nixpkgs"
@@ -253,6 +262,14 @@ def open_store(base: Path) -> NixStore:
         (base / "broken").touch()
         raise
     return store
+
+
+def collect_garbage(store: NixStore) -> None:
+    """Remove from *store* all but what :func:`open_store` builds, whatever results of builds still lie anywhere."""
+    for root in (store.base / "var/nix/gcroots/auto").iterdir():
+        if root.readlink() != store.base / "warm":
+            root.unlink()
+    store.call("nix-store", "--gc", "--quiet")
 
 
 def sweep_store(base: Path) -> None:
