@@ -155,9 +155,12 @@ def prepare(location: Location) -> None:
                 version = read_schema_version(WriteRows(connection), location)
                 if version == SCHEMA_VERSION:
                     return
-                if version is not None and version > SCHEMA_VERSION:
+                if version is None:
+                    _create(connection)
+                    return
+                if version > SCHEMA_VERSION:
                     raise too_new(location, version)
-                if version is not None and location.file is not None:
+                if location.file is not None:
                     _back_up(location, version)
                 upgrade(connection, SCHEMA_VERSION)
         finally:
@@ -172,6 +175,19 @@ def _check_encoding(connection: sa.Connection, location: Location) -> None:
             f"the database {location} keeps text as {encoding}; a catalog needs UTF8",
             hint="create one with `createdb --encoding=UTF8 --template=template0 NAME`",
         )
+
+
+def _create(connection: sa.Connection) -> None:
+    """Make the schema of this version at once: what the migrations make, without the time that alembic takes."""
+    from .schema import alembic_version, meta, metadata_tables
+
+    metadata_tables.create_all(connection, checkfirst=False)
+    connection.execute(meta.insert().values(key="schema_version", value=str(SCHEMA_VERSION)))
+    connection.execute(alembic_version.insert().values(version_num=_revision(SCHEMA_VERSION)))
+
+
+def _revision(version: int) -> str:
+    return f"{version:04d}"
 
 
 def _back_up(location: Location, version: int) -> None:
@@ -198,4 +214,4 @@ def upgrade(connection: sa.Connection, version: int) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, f"{version:04d}")
+    command.upgrade(config, _revision(version))

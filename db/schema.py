@@ -20,7 +20,9 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     SmallInteger,
+    String,
     Table,
     Text,
     UniqueConstraint,
@@ -29,6 +31,7 @@ from sqlalchemy.dialects import postgresql
 
 __all__ = [
     "absence",
+    "alembic_version",
     "built_link",
     "depset",
     "event",
@@ -67,6 +70,14 @@ metadata_tables = MetaData(
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     }
+)
+
+#: Alembic's own: the newest migration that the schema counts as made by.
+alembic_version = Table(
+    "alembic_version",
+    metadata_tables,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
 meta = Table(

@@ -241,16 +241,54 @@ def test_what_version_3_knew_of_sdists_stays_and_counts_as_unknown(new_place: Ne
         assert verify(catalog) == ()
 
 
-def test_the_migrations_make_the_schema_that_the_code_describes(catalog: CatalogHandle):
+def test_the_migrations_make_the_schema_that_new_catalogs_have(new_place: NewPlace):
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
     from db.schema import metadata_tables
 
-    with catalog.engine.connect() as connection:
+    migrated, new = new_place(), new_place()
+    location = Location(url=migrated) if "://" in migrated else Location(file=Path(migrated))
+    with make_engine(location).begin() as connection:
+        upgrade(connection, SCHEMA_VERSION)
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        found = [d for d in compare_metadata(context, metadata_tables) if "alembic_version" not in repr(d)]
-    assert found == []
+        assert compare_metadata(context, metadata_tables) == []
+    described = []
+    for place in (migrated, new):
+        with open_catalog(place) as catalog, catalog.engine.connect() as connection:
+            described.append(_describe_schema(connection))
+    assert described[0] == described[1]
+    assert described[1]["rows"] == [f"{SCHEMA_VERSION:04d}", str(SCHEMA_VERSION)]
+
+
+def _sort_lines(cell: object) -> str:
+    # the order of the constraints in a statement says nothing
+    return "\n".join(sorted(line.rstrip(", ") for line in str(cell).split("\n")))
+
+
+def _describe_schema(connection: sa.Connection) -> dict[str, list[object]]:
+    """Return all that the database itself tells of its tables, and the rows that a new catalog has."""
+    if connection.dialect.name == "sqlite":
+        statements = {
+            "tables": "SELECT type, name, sql FROM sqlite_master",
+            "columns": "SELECT m.name, c.cid, c.name FROM sqlite_master m, pragma_table_xinfo(m.name) c",
+        }
+    else:
+        statements = {
+            "columns": "SELECT table_name, column_name, ordinal_position, data_type, is_nullable, column_default,"
+            " collation_name, character_maximum_length FROM information_schema.columns"
+            " WHERE table_schema = current_schema()",
+            "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE connamespace = current_schema()::regnamespace",
+            "indexes": "SELECT tablename, indexname, regexp_replace(indexdef, ' ON [^ ]+', '') FROM pg_indexes"
+            " WHERE schemaname = current_schema()",
+        }
+    told = {
+        name: sorted(tuple(map(_sort_lines, row)) for row in connection.exec_driver_sql(text))
+        for name, text in statements.items()
+    }
+    rows = "SELECT version_num FROM alembic_version UNION ALL SELECT value FROM meta"
+    return {**told, "rows": list(connection.exec_driver_sql(rows).scalars())}
 
 
 def test_the_same_migrations_run_once_when_processes_start_together(new_place: NewPlace):
