@@ -104,14 +104,16 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> Response:
-        status, text = error.status_code, str(error.detail)
+        status, headers = error.status_code, error.headers or {}
         if status == 404:
-            response = problem(status, "not-found", text)
+            title, hint = "there is nothing at this address", "/docs lists what the service has"
+            response = problem(status, "not-found", title, hint=hint)
         elif status == 405:
-            response = problem(status, "method-not-allowed", text)
+            hint = f"what is allowed: {headers.get('Allow', 'nothing')}; see /docs"
+            response = problem(status, "method-not-allowed", "this address does not take that method", hint=hint)
         else:
-            response = problem(status, "http-error", text)
-        response.headers.update(error.headers or {})
+            response = problem(status, "http-error", str(error.detail))
+        response.headers.update(headers)
         return as_page(request, response)
 
     @app.exception_handler(ClientDisconnect)

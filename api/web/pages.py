@@ -189,7 +189,7 @@ async def asset(name: str) -> Response:
     """Give a stylesheet, a script or a picture; its name changes with its content."""
     found = assets().get(name)
     if found is None:
-        raise HTTPException(404, f"there is no asset {name[:80]!r}")
+        raise HTTPException(404)
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
     return Response(found.content, media_type=found.media_type, headers=headers)
 

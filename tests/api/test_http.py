@@ -210,9 +210,12 @@ def test_a_body_of_another_form_is_refused(service: httpx.Client, body: bytes) -
 def test_other_types_paths_and_methods(service: httpx.Client) -> None:
     answer = service.post("/resolve", content=b"idna", headers={"Content-Type": "application/xml"})
     problem(answer, 415, "unsupported-media-type")
-    problem(service.get("/nothing"), 404, "not-found")
+    told = service.get("/nothing")
+    problem(told, 404, "not-found")
+    assert "/docs" in told.json()["hint"]
     told = service.get("/resolve")
     problem(told, 405, "method-not-allowed")
+    assert told.json()["hint"] == "what is allowed: POST; see /docs"
     assert told.headers["allow"] == "POST"
     problem(service.post(f"/resolve?format={'x' * 21}", content=b"idna", headers=TEXT), 400, "invalid-parameters")
 
