@@ -9,7 +9,7 @@ __all__ = ["protect"]
 _NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 #: By media type, where an answer does not say it itself: pages have their styles, scripts and pictures in files here.
 _POLICIES = {
-    "text/html": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "text/html": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     # a picture that is opened by itself has its styles inside
     "image/svg+xml": f"{_NOTHING}; style-src 'unsafe-inline'; sandbox",
