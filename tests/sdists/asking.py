@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+from packaging.utils import parse_sdist_filename
+from packaging.version import Version
 
 from api.asking import Choices, ask
 from api.notices import Notices
@@ -116,9 +118,10 @@ def _files(handle: CatalogHandle, release: Release) -> dict[str, FileState]:
 def _sdist_name(release: Release, lock: Lock | None, files: dict[str, FileState]) -> str:
     if lock is not None:
         return _artifact(_pin(lock, release)).filename
-    # the one that mach looked at
-    (name,) = (n for n, f in files.items() if n.endswith((".tar.gz", ".zip")) and f.metadata is not None)
-    return name
+    # the newest release's, too, is looked at ahead of time
+    version = Version(release.version)
+    sdists = (n for n, f in files.items() if n.endswith((".tar.gz", ".zip")) and f.metadata is not None)
+    return next(name for name in sdists if parse_sdist_filename(name)[1] == version)
 
 
 def _read(sdist: FileState, answer: dict[str, Any]) -> Metadata | None:
