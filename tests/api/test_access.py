@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -167,6 +168,7 @@ def test_ten_thousand_invented_names_are_not_ten_thousand_lookups(machine: Machi
                     assert int(answer.headers["Retry-After"]) > 0
                 return code(answer)
 
+            began = time.monotonic()
             assert ask(names) == "too-many-requirements"
             assert ask(names[:300]) == "too-much-to-fetch"
             assert len(server.asked) == 0
@@ -177,7 +179,8 @@ def test_ten_thousand_invented_names_are_not_ten_thousand_lookups(machine: Machi
             assert len(server.asked) == looked_up, "an absence is remembered"
             told = [ask(names[start : start + 200]) for start in range(150, 10_000, 200)]
             assert told.count("rate-limited") >= 40
-            assert len(server.asked) <= 550
+            granted = 500 * (1 + (time.monotonic() - began) / 60)
+            assert len(server.asked) <= granted + 10, "and what every environment takes"
             assert ask(names[:150]) == "unknown-project", "what is known can still be asked for"
             other = TestClient(client.app, client=("192.0.2.2", 1))
             assert other.post("/resolve", content="idna", headers=TEXT).status_code == 200

@@ -84,7 +84,7 @@ def test_a_process_that_overruns_is_replaced_while_others_go_on(catalog: Path) -
         assert len(answers) > 3
         told = hard.result()
         assert (told.status_code, told.json()["code"]) == (503, "resolution-too-long")
-        assert 1.5 <= time.monotonic() - began < 7
+        assert 1.5 <= time.monotonic() - began < 20
         assert figure(client, 'mach_workers_replaced_total{reason="overrun"}') == 1
         assert figure(client, "mach_waiting") == 0
         # both processes work again, and what had no answer is not remembered as one

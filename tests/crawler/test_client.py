@@ -72,7 +72,7 @@ def test_retry_after_is_heeded_up_to_a_limit(client: Client, fake_index: FakeInd
     fake_index.behave(path, times=1, status=503, headers={"Retry-After": "86400"})
     start = time.monotonic()
     get(client, f"{fake_index.url}x/")
-    assert 0.9 < time.monotonic() - start < 5
+    assert 0.9 < time.monotonic() - start < 20
 
 
 def test_a_slow_answer_is_waited_for_and_a_dripping_one_given_up(fake_index: FakeIndex, path: str):
