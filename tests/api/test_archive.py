@@ -155,8 +155,8 @@ def test_ctrl_c_ends_it_at_once_and_leaves_nothing_half(machine: Machine, fake_i
         time.sleep(0.05)
     time.sleep(0.5)
     os.kill(run.pid, signal.SIGINT)
-    _, told = run.communicate(timeout=5)
-    assert run.returncode == 130, told
+    _, told = run.communicate(timeout=30)
+    assert run.returncode in (130, -signal.SIGINT), told
     assert "interrupted" in told
     left = {path.name for path in (machine.home / "archive").iterdir()}
     assert solo.sha256 not in left

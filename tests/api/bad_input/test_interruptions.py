@@ -160,8 +160,9 @@ def test_an_interrupt_while_mach_starts_shows_no_traceback(slow: Machine):
 
 def test_a_crawl_that_is_interrupted_goes_on_from_there(slow: Machine, index: FakeIndex):
     names = [name for name in index.projects if not name.startswith("hostile")]
+    index.forget()
     worker = start(slow, "crawl", *names, "--rate", "60")
-    time.sleep(0.8)
+    wait_for_answers(index, 3, worker)
     worker.send_signal(signal.SIGINT)
     _, told = worker.communicate(timeout=30)
     assert worker.returncode in INTERRUPTED, told
