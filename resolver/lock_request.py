@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from .direct import parse_reference
 from .errors import InputError
 from .interpreters import split_python
 from .names import normalize_project
@@ -122,5 +123,8 @@ def _words(value: object) -> tuple[str, ...]:
 
 
 def _requirement(text: str) -> Requirement:
-    requirement, *hashes = text.split(" --hash=")
-    return parse_requirement(requirement, "mach.lock", hashes=tuple(hashes))
+    text, *hashes = text.split(" --hash=")
+    requirement = parse_requirement(text, "mach.lock", hashes=tuple(hashes))
+    if requirement.url is not None:
+        parse_reference(requirement.url)  # raises where it is none
+    return requirement

@@ -6,9 +6,10 @@ import pytest
 
 from resolver.errors import InputError
 from resolver.foreign_locks import MarkerTexts
+from resolver.lock_request import request_from_json, request_to_json
 from resolver.request_file import Selection
 from resolver.request_files import parse_request_file
-from resolver.requirement import parse_requirement
+from resolver.requirement import Request, parse_requirement
 from resolver.user_requirement import parse_user_requirement
 from tests.resolver.request_files import LINUX
 
@@ -47,3 +48,11 @@ def test_groups_that_include_each_other_are_told_in_their_order() -> None:
         parse_request_file(text, "pyproject.toml", Selection.of((), groups=["a"]), (LINUX,))
     assert caught.value.code == "invalid-file"
     assert "a -> b -> a" in str(caught.value) or "b -> a -> b" in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["\x1f", "svn://a.example/b", "https://a.example/a b"])
+def test_the_request_of_a_lock_names_nothing_that_is_no_reference(address: str) -> None:
+    value = request_to_json(Request(requirements=()))
+    with pytest.raises(InputError) as caught:
+        request_from_json({**value, "requirements": [f"idna @ {address}"]})
+    assert caught.value.code in ("invalid-lock-request", "invalid-requirement")
