@@ -11,7 +11,7 @@ import resource
 import signal
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from api.filling import Filling
 from api.notices import Notices
@@ -26,11 +26,9 @@ from .forms import render
 from .journal import configuration
 from .lifeline import end_with_parent
 from .limits import WorkerSettings
+from .publisher import RemotePublisher
 from .question import Question
 from .resolution import Answer, resolution_of
-
-if TYPE_CHECKING:
-    from .publisher import RemotePublisher
 
 __all__ = ["prepare", "render_form", "resolve", "resolve_sent"]
 
@@ -65,8 +63,6 @@ def prepare(settings: WorkerSettings) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
     _Worker.settings = settings
     _Worker.catalog = open_catalog(settings.db, checked=True)
-    from .publisher import RemotePublisher
-
     _Worker.publisher = RemotePublisher(settings.publisher, settings.key)
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
-__all__ = ["children", "command"]
+__all__ = ["INTERRUPTED", "children", "command"]
+
+#: What a mach returns that Ctrl-C interrupted; a shell shows 130 for both. An interrupt that passes through the code of
+#: a string (a dataclass that is made while a module is imported) has CPython end by the signal itself, though it was
+#: handled (3.11, `run_eval_code_obj`).
+INTERRUPTED = (130, -signal.SIGINT)
 
 
 def children(parent: int) -> list[int]:

@@ -16,13 +16,10 @@ from db.catalog import open_catalog
 from db.verification import verify
 from tests.e2e.machines import ROOT, Machine
 from tests.support.index import FakeIndex, IndexServer
+from tests.support.processes import INTERRUPTED
 from tests.support.world import build_world
 
 WORDS = ("lock", "httpie", "black", "requests[socks]", "--python", "3.12", "-o", "mach.lock")
-
-#: A shell shows 130 for both. An interrupt that passes through the code of a string (a dataclass that is made while a
-#: module is imported) has CPython end by the signal itself, though it was handled (3.11, `run_eval_code_obj`).
-INTERRUPTED = (130, -signal.SIGINT)
 
 
 @pytest.fixture(scope="module")
