@@ -105,8 +105,8 @@ class Publisher:
                     connection.send(self._spend(received.client, received.count))
                     continue
                 batch = _Batch(received, threading.Event())
-                self._add(1)
                 self._waiting.put(batch)
+                self._add(1)  # afterwards: who sees the count finds the batch in the queue
                 batch.done.wait()
                 self._add(-1)
                 connection.send(batch.answer)
