@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +17,12 @@ __all__ = ["fake_index", "nix_store", "world"]
 # how long an example takes is a matter of what else the machine does
 settings.register_profile("mach", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("mach")
+
+
+def pytest_configure() -> None:
+    """Hear interrupts: a shell's background jobs are deaf to them, and so would be what tests start and interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

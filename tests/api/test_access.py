@@ -207,7 +207,8 @@ def test_an_address_cannot_be_claimed_unless_a_proxy_is_trusted(machine: Machine
     def asked(*words: str) -> list[int]:
         with machine.serve("--requests-per-minute", "2", "--workers", "1", *words) as url:
             return [
-                httpx.get(f"{url}/version", headers={"X-Forwarded-For": f"192.0.2.{n}"}).status_code for n in range(4)
+                httpx.get(f"{url}/version", headers={"X-Forwarded-For": f"192.0.2.{n}"}, timeout=60).status_code
+                for n in range(4)
             ]
 
     assert asked() == [200, 200, 429, 429]
@@ -247,7 +248,7 @@ def test_a_service_of_its_own_machine_answers_to_its_own_names(machine: Machine)
         port = url.rpartition(":")[2]
 
         def asked(host: str) -> tuple[int, str | None]:
-            answer = httpx.get(f"{url}/version", headers={"Host": host})
+            answer = httpx.get(f"{url}/version", headers={"Host": host}, timeout=60)
             return answer.status_code, answer.headers.get("Mach-Problem")
 
         for name in (
@@ -261,9 +262,9 @@ def test_a_service_of_its_own_machine_answers_to_its_own_names(machine: Machine)
             assert asked(name) == (200, None), name
         for name in ("rebound.example", f"rebound.example:{port}", "127.0.0.1.rebound.example", "notlocalhost", ""):
             assert asked(name) == (421, "wrong-host"), name
-        assert httpx.get(f"{url}/healthz", headers={"Host": "rebound.example"}).status_code == 200
+        assert httpx.get(f"{url}/healthz", headers={"Host": "rebound.example"}, timeout=60).status_code == 200
     with machine.serve("--workers", "1", "--trusted-proxy", "127.0.0.1") as url:
-        assert httpx.get(f"{url}/version", headers={"Host": "mach.example"}).status_code == 200
+        assert httpx.get(f"{url}/version", headers={"Host": "mach.example"}, timeout=60).status_code == 200
 
 
 def test_the_page_of_another_site_cannot_ask(machine: Machine) -> None:
@@ -366,8 +367,11 @@ def test_limits_are_set_by_the_environment(machine: Machine) -> None:
         environ={"MACH_MOST_REQUIREMENTS": "1", "MACH_LARGEST_BODY": "20", "MACH_LOG": "plain"},
     )
     with limited.serve("--workers", "1") as url:
-        assert code(httpx.post(f"{url}/resolve", content="idna\nrich\n", headers=TEXT)) == "too-many-requirements"
-        assert code(httpx.post(f"{url}/resolve", content="#" * 21, headers=TEXT)) == "body-too-large"
+        assert (
+            code(httpx.post(f"{url}/resolve", content="idna\nrich\n", headers=TEXT, timeout=60))
+            == "too-many-requirements"
+        )
+        assert code(httpx.post(f"{url}/resolve", content="#" * 21, headers=TEXT, timeout=60)) == "body-too-large"
 
 
 def test_a_file_of_tokens_needs_no_more_rights_than_reading(machine: Machine, token: str) -> None:

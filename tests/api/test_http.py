@@ -174,7 +174,7 @@ def test_no_solution_is_unprocessable_and_holds_the_reason(service: httpx.Client
 
 
 def test_facts_that_are_missing_are_a_failed_dependency(machine: Machine) -> None:
-    with machine.serve("--fill", "off") as url, httpx.Client(base_url=url) as client:
+    with machine.serve("--fill", "off") as url, httpx.Client(base_url=url, timeout=60) as client:
         machine.mach("crawl", "certifi", "-q")
         told = problem(resolve(client, "idna\n"), 424, "not-covered")
         assert "idna" in {page["project"] for page in told["details"]["pages"]}

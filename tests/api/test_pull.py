@@ -41,11 +41,13 @@ def test_a_snapshot_is_resolved_on_elsewhere_to_the_same_bytes(machine: Machine,
 def test_the_newest_is_pulled_where_none_is_named(machine: Machine, other: Machine) -> None:
     machine.mach("crawl", "idna", "-q")
     with machine.serve("--fill", "off") as url:
-        newest = httpx.get(f"{url}/snapshots?most=1").json()["snapshots"][0]["id"]
+        newest = httpx.get(f"{url}/snapshots?most=1", timeout=60).json()["snapshots"][0]["id"]
         assert other.mach("db", "pull", url, "--db", "ci.sqlite3").stdout.strip() == newest
-        first = httpx.get(f"{url}/snapshots/newest/facts")
+        first = httpx.get(f"{url}/snapshots/newest/facts", timeout=60)
         assert gzip.decompress(first.content).startswith(b'{"format":"mach-facts"')
-        unchanged = httpx.get(f"{url}/snapshots/newest/facts", headers={"If-None-Match": first.headers["ETag"]})
+        unchanged = httpx.get(
+            f"{url}/snapshots/newest/facts", headers={"If-None-Match": first.headers["ETag"]}, timeout=60
+        )
         assert (unchanged.status_code, unchanged.content) == (304, b"")
 
 

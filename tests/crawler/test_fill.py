@@ -143,8 +143,8 @@ def test_ctrl_c_stops_at_once(stocked: FakeIndex, answer: dict[str, object]):
         from crawler.fill import PageRequest, fill
         from crawler.settings import IndexSettings
         client = Client(IndexSettings(indexes=(), timeout=100), Manners(connections=4, per_second=None, patience=60))
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             fill([PageRequest(index={stocked.url!r}, project=f"p{{n}}") for n in range(9)], client=client)
         except KeyboardInterrupt:
             print("stopped")

@@ -355,7 +355,7 @@ def test_nothing_runs_on_when_mach_is_stopped(number: signal.Signals, scratch: P
         assert process.stdin is not None
         process.stdin.write(in_tree_sdist(requires=body).content)
         process.stdin.close()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 90
         # bwrap outside, its first process inside
         while len(sandboxes_of(scratch)) < 2:
             assert time.monotonic() < deadline

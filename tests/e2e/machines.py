@@ -133,7 +133,7 @@ class Machine:
                     raise AssertionError("the service ended:\n" + "".join(said))
             finally:
                 server.terminate()
-                assert server.wait(20) in (0, -15), "the service ends when it is told to"
+                assert server.wait(60) in (0, -15), "the service ends when it is told to"
 
     @contextlib.contextmanager
     def _entered(self) -> Iterator[None]:

@@ -95,7 +95,7 @@ def test_a_company_crawls_pins_resolves_elsewhere_and_compares(
 
 
 def wait_until_ready(service: httpx.Client) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while True:
         try:
             if service.get("/readyz").status_code == 200:

@@ -65,7 +65,7 @@ class Clients:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         for thread in self._threads:
-            thread.join(60)
+            thread.join(90)
 
     def _ask(self) -> None:
         while not self._ended.is_set():
@@ -79,7 +79,7 @@ class Clients:
             else:
                 self.load.answers.append((*asked, answer))
 
-    def wait_for(self, condition: Callable[[Load], bool], seconds: float = 40) -> None:
+    def wait_for(self, condition: Callable[[Load], bool], seconds: float = 90) -> None:
         """Wait until what clients saw meets *condition*."""
         deadline = time.monotonic() + seconds
         while not condition(self.load):
@@ -149,7 +149,7 @@ def serve(machine: Machine, *words: str) -> Iterator[Service]:
         service = subprocess.Popen(argv, cwd=machine.home, env=environ, stderr=log, stdout=subprocess.DEVNULL)
         try:
             said = ""
-            deadline = time.monotonic() + 40
+            deadline = time.monotonic() + 90
             while "running on http" not in said:
                 assert service.poll() is None, said
                 assert time.monotonic() < deadline, said
@@ -160,7 +160,7 @@ def serve(machine: Machine, *words: str) -> Iterator[Service]:
             assert service.poll() is None, "the service stayed:\n" + (machine.home / "log").read_text()[-3000:]
         finally:
             service.terminate()
-            service.wait(30)
+            service.wait(60)
 
 
 @pytest.fixture
@@ -297,7 +297,7 @@ def kill(database: Any) -> None:
     first = database.get_pid()
     below = children(first)
     os.kill(first, signal.SIGKILL)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while any(command(pid) for pid in (first, *below)):
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -59,8 +59,6 @@ def start(machine: Machine, *words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # a shell's background jobs are deaf to it, and tests may be one
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
@@ -132,7 +130,6 @@ def test_a_signal_in_the_middle_of_publishing(slow: Machine, expected: str, numb
         capture_output=True,
         text=True,
         timeout=60,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert done.returncode == (130 if by is signal.SIGINT else -by), done.stderr
     assert "Traceback" not in done.stderr

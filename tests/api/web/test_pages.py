@@ -304,7 +304,10 @@ def test_what_is_not_the_form_is_refused_with_a_page(
 
 
 def test_who_asks_too_often_is_told_on_a_page(machine: Machine) -> None:
-    with machine.serve("--workers", "1", "--requests-per-minute", "1") as url, httpx.Client(base_url=url) as client:
+    with (
+        machine.serve("--workers", "1", "--requests-per-minute", "1") as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
         client.get("/healthz")
         answers = [client.get("/docs", headers={"Accept": ACCEPT}) for _ in range(3)]
     late = [answer for answer in answers if answer.status_code == 429]
