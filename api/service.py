@@ -11,11 +11,9 @@ from resolver.errors import InputError
 from resolver.lock import Lock, LockTarget, Nixpkgs, render_lock
 from resolver.locking import Locking, make_lock
 from resolver.names import NormalizedName
-from resolver.policy import Policy
 from resolver.preferences import Preferences, preferences_of
 from resolver.requirement import Request
 from resolver.statistics import Statistics
-from resolver.target import make_target
 
 from .asking import Asked
 from .filling import DEFAULT_MAX_AGE, Filling
@@ -249,12 +247,6 @@ def _foresight(request: Request, handle: CatalogHandle) -> Foresight:
     """Return the guess at what comes next, which leaves out what the catalog knows already."""
     from .foresight import Foresight
 
-    policy = Policy.of(request)
-    targets = [make_target(system, python) for system in request.systems for python in request.pythons]
-    extras: dict[NormalizedName, set[str]] = {}
-    for requirement in request.requirements:
-        if requirement.extras:
-            extras.setdefault(requirement.project, set()).update(requirement.extras)
     index = request.indexes[0]
     # what a direct reference provides is nothing to ask an index about
     directs = {r.project for r in (*request.requirements, *request.constraints) if r.url is not None}
@@ -262,7 +254,7 @@ def _foresight(request: Request, handle: CatalogHandle) -> Foresight:
     def known(projects: Iterable[NormalizedName]) -> Iterable[NormalizedName]:
         return {*handle.freshness(index, projects), *directs}
 
-    return Foresight(targets, policy, index, known, extras)
+    return Foresight(request, known)
 
 
 def render_nix(lock: Lock, *, check: bool = False, root: str = ".", fixes: Sequence[Fix] = ()) -> str:
