@@ -10,9 +10,11 @@ import secrets
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
 from typing import TYPE_CHECKING, Any
 
 from db.writer import publish
@@ -60,18 +62,24 @@ class Publisher:
         self._folder = tempfile.mkdtemp(prefix="mach-publisher-")
         self.address = os.path.join(self._folder, "socket")  # noqa: PTH118 - a Listener takes text
         self.key = secrets.token_bytes(32)
-        self._listener = Listener(self.address, "AF_UNIX", backlog=64, authkey=self.key)
+        self._listener = Listener(self.address, "AF_UNIX", backlog=64)
+        self._ending = False
         self._waiting: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._guard = threading.Lock()
         self._count = 0
         self._writer = threading.Thread(target=self._write, daemon=True, name="publisher")
         self._writer.start()
-        threading.Thread(target=self._accept, daemon=True, name="publisher-door").start()
+        self._door = threading.Thread(target=self._accept, daemon=True, name="publisher-door")
+        self._door.start()
 
     def __enter__(self) -> Publisher:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ending = True
+        # a socket that is closed wakes nobody who waits at it, and its number soon is another socket's
+        with contextlib.suppress(OSError), Client(self.address, "AF_UNIX"):
+            self._door.join(30)
         self._listener.close()
         self._waiting.put(None)
         self._writer.join(30)
@@ -87,18 +95,23 @@ class Publisher:
             self._count += number
 
     def _accept(self) -> None:
-        while True:
+        while not self._ending:
             try:
                 connection = self._listener.accept()
             except OSError:
-                return  # it was closed
-            except Exception:
-                _LOG.warning("somebody without the key knocked at the publisher")
+                _LOG.exception("a worker could not be heard")
+                time.sleep(0.1)  # where there are no more file descriptors, there are none at once
                 continue
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: Connection[Any, Any]) -> None:
         with connection, contextlib.suppress(EOFError, OSError):  # a worker that ends hangs up
+            try:
+                deliver_challenge(connection, self.key)
+                answer_challenge(connection, self.key)
+            except AuthenticationError:
+                _LOG.warning("somebody without the key knocked at the publisher")
+                return
             while True:
                 received = connection.recv()
                 if isinstance(received, _Spending):

@@ -116,6 +116,7 @@ class Server(ABC):
         self._stopping = threading.Event()
         self._at_once = self._most_at_once = 0
         self._connections: set[socket.socket] = set()
+        self._place: socket.socket | None = None
         self._http = _LoopbackServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
@@ -134,6 +135,8 @@ class Server(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        if self._place is not None:
+            self._place.close()
 
     def stop(self) -> None:
         """Close the port and every open connection; afterwards a connection is refused."""
@@ -142,6 +145,10 @@ class Server(ABC):
         self._stopping.set()
         self._http.shutdown()
         self._http.server_close()
+        # the port stays taken, so that no other test's server answers there
+        self._place = socket.socket()
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._place.bind(self._http.server_address[:2])
         self._thread.join()
         with self._lock:
             for connection in self._connections:

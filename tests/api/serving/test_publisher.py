@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import AuthenticationError
@@ -77,6 +79,24 @@ def test_who_has_no_key_is_not_heard(catalog: CatalogHandle) -> None:
         with pytest.raises((AuthenticationError, Unavailable)):
             RemotePublisher(publisher.address, b"wrong")([page("alpha")])
         assert RemotePublisher(publisher.address, publisher.key)([page("beta")]) == 1
+
+
+def test_who_says_nothing_or_hangs_up_at_once_stops_nobody(catalog: CatalogHandle) -> None:
+    with Publisher(catalog) as publisher, socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(publisher.address)
+        for _ in range(20):  # as a worker that is killed while it connects
+            with socket.socket(socket.AF_UNIX) as hasty:
+                hasty.connect(publisher.address)
+        assert RemotePublisher(publisher.address, publisher.key)([page("alpha")]) == 1
+
+
+def test_a_publisher_that_ends_leaves_nobody_at_its_door(catalog: CatalogHandle) -> None:
+    # who still waited would take what is sent to the next socket of the same number
+    with Publisher(catalog) as publisher:
+        assert RemotePublisher(publisher.address, publisher.key)([page("alpha")]) == 1
+        mine = [thread for thread in threading.enumerate() if thread.name == "publisher-door"]
+    assert mine
+    assert not any(thread.is_alive() for thread in mine)
 
 
 def test_a_publisher_that_is_gone_is_told(catalog: CatalogHandle) -> None:
