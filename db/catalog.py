@@ -115,6 +115,7 @@ class Reader:
     def artifacts(self, file_ids: Iterable[int]) -> Mapping[int, Artifact]:
         """Return the files with these ids, by id; those that this generation does not list are left out."""
         held = self._handle.held_artifacts
+        turn = held.turn
         found, missing = held.look_up(self.generation, dict.fromkeys(file_ids))
         if not missing:
             return found
@@ -127,7 +128,7 @@ class Reader:
                 size=size,
                 upload_time=upload_time,
             )
-        held.hold(self.generation, missing, found)
+        held.hold(self.generation, missing, found, turn)
         return found
 
     def file_facts(self, file_ids: Iterable[int]) -> Mapping[int, FileFact]:

@@ -38,11 +38,13 @@ class HeldPages:
     next time. That the catalog does not know a project is held as well.
 
     :param most: bytes of memory, about.
+    :ivar turn: counts how often everything was let go: what was asked before that is not held afterwards.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._size = 0
+        self.turn = 0
         self._states: OrderedDict[_Place, list[_State]] = OrderedDict()
         self._guard = threading.Lock()
 
@@ -88,7 +90,12 @@ class HeldPages:
         return found
 
     def confirm(
-        self, index: str, seen: Mapping[NormalizedName, int], asked: Iterable[NormalizedName], generation: int
+        self,
+        index: str,
+        seen: Mapping[NormalizedName, int],
+        asked: Iterable[NormalizedName],
+        generation: int,
+        turn: int,
     ) -> dict[NormalizedName, Page]:
         """Note which states the catalog has at *generation*, and return the pages of those that are held.
 
@@ -96,9 +103,12 @@ class HeldPages:
 
         :param seen: the generation since which each known project's state holds.
         :param asked: projects that were asked about; those that are not in *seen* are unknown.
+        :param turn: :attr:`turn` when they were asked about.
         """
         found: dict[NormalizedName, Page] = {}
         with self._guard:
+            if turn != self.turn:
+                return found
             for project in asked:
                 first = seen.get(project, 0)
                 states = self._states.get((index, project), [])
@@ -113,15 +123,20 @@ class HeldPages:
                     self._states.pop((index, project), None)
         return found
 
-    def hold(self, index: str, project: NormalizedName, page: Page | None, first: int, until: int, size: int) -> None:
+    def hold(
+        self, index: str, project: NormalizedName, page: Page | None, first: int, until: int, size: int, turn: int
+    ) -> None:
         """Hold a state of a project.
 
         :param page: None where the catalog did not know the project up to *until*.
         :param first: the generation since which it holds.
         :param size: bytes of the page's compressed body.
+        :param turn: :attr:`turn` when the catalog was asked.
         """
         state = _State(page, first, until, 1_000 + size * _SIZE_OF_A_BYTE)
         with self._guard:
+            if turn != self.turn:
+                return
             states = self._states.setdefault((index, project), [])
             for known in list(states):
                 # nothing is older than that a project is unknown: there is one such state
@@ -146,16 +161,19 @@ class HeldPages:
         with self._guard:
             self._states.clear()
             self._size = 0
+            self.turn += 1
 
 
 class HeldArtifacts:
     """Artifacts by generation and file id, the last used ones; safe to share between threads.
 
     :param most: how many.
+    :ivar turn: as of :class:`HeldPages`.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self.turn = 0
         self._found: OrderedDict[tuple[int, int], Artifact | None] = OrderedDict()
         self._guard = threading.Lock()
 
@@ -175,9 +193,14 @@ class HeldArtifacts:
                     found[number] = artifact
         return found, missing
 
-    def hold(self, generation: int, file_ids: Iterable[int], found: Mapping[int, Artifact]) -> None:
-        """Hold what *generation* says of *file_ids*: those that are not in *found* are not listed then."""
+    def hold(self, generation: int, file_ids: Iterable[int], found: Mapping[int, Artifact], turn: int) -> None:
+        """Hold what *generation* says of *file_ids*: those that are not in *found* are not listed then.
+
+        :param turn: :attr:`turn` when the catalog was asked.
+        """
         with self._guard:
+            if turn != self.turn:
+                return
             for number in file_ids:
                 self._found[generation, number] = found.get(number)
             while len(self._found) > self._most:
@@ -187,3 +210,4 @@ class HeldArtifacts:
         """Let go of everything."""
         with self._guard:
             self._found.clear()
+            self.turn += 1

@@ -54,11 +54,13 @@ def read_pages(
     :raises DataError: ``catalog-corrupt``.
     """
     connection, held = handle.connection, handle.held
+    turn = held.turn  # before anything is asked: another database may answer later questions
     found, doubtful, wanted = held.look_up(index, dict.fromkeys(projects), generation)
     for names in batches(doubtful):
         names += held.others_in_doubt(index, doubtful, generation, BATCH - len(names))
         rows = connection.rows(expand(_STATES, len(names)), (generation, index, *names))
-        confirmed = held.confirm(index, {name: first for name, first in rows if first is not None}, names, generation)
+        seen = {name: first for name, first in rows if first is not None}
+        confirmed = held.confirm(index, seen, names, generation, turn)
         found.update((name, confirmed[name]) for name in doubtful if name in confirmed)
     if doubtful:
         known, changed, dropped = held.look_up(index, [name for name in doubtful if name not in found], generation)
@@ -68,11 +70,11 @@ def read_pages(
         missing = dict.fromkeys(names)
         for name, project_id, first, body in connection.rows(expand(_PAGES, len(names)), (generation, index, *names)):
             page, size = _page(handle, index, name, project_id, first, body)
-            held.hold(index, name, page, first, generation, size)
+            held.hold(index, name, page, first, generation, size, turn)
             found[name] = page
             del missing[name]
         for name in missing:
-            held.hold(index, name, None, 0, generation, 0)
+            held.hold(index, name, None, 0, generation, 0, turn)
     handle.rebuilt.keep_due(handle)
     return found
 
