@@ -31,6 +31,8 @@ _WAITING = 1_000
 _WRITTEN_AFTER = 10.0
 #: Answers that are written in one transaction.
 _TOGETHER = 64
+#: Seconds until they are: who is being answered would wait for the interpreter meanwhile.
+_BEHIND = 0.05
 
 
 class Memory:
@@ -129,7 +131,7 @@ class Memory:
             self._held[resolution.id] = resolution
 
     def _write(self) -> None:
-        for together in batches(self._waiting, _TOGETHER):
+        for together in batches(self._waiting, _TOGETHER, _BEHIND):
             try:
                 remember(self._catalog, [_run(*one) for one in together], most=self._most)
             except MachError as error:

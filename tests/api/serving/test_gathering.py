@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,3 +31,10 @@ def test_what_is_there_is_not_kept_waiting_for_more() -> None:
     waiting.put("b")
     waiting.put("c")
     assert next(found) == ["b", "c"]
+
+
+def test_more_may_gather_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting: queue.Queue[str | None] = queue.Queue()
+    monkeypatch.setattr("time.sleep", lambda seconds: waiting.put(f"{seconds} later"))
+    waiting.put("a")
+    assert next(batches(waiting, 10, pause=0.5)) == ["a", "0.5 later"]
