@@ -114,6 +114,7 @@ def test_snapshots_that_are_unknown_or_ambiguous(machine: Machine):
 
 
 def test_two_snapshots_with_the_same_beginning(machine: Machine):
+    machine.mach("crawl", "pip", "-q")  # a second state, however many the first facts came in
     with sqlite3.connect(machine.home / "catalog.sqlite3") as catalog:
         numbers = [n for (n,) in catalog.execute("SELECT number FROM generation ORDER BY number LIMIT 2")]
         for number, end in zip(numbers, "ab", strict=True):
