@@ -239,6 +239,8 @@ class Pool:
         """Return the row of the file that provides *rank* from *provider*: an unyanked one where there is one."""
         rows = self.files[provider][rank]
         files = self.page.files
+        if not files[rows[0]][YANKED]:
+            return rows[0]
         return next((row for row in rows if not files[row][YANKED]), rows[0])
 
 
@@ -279,6 +281,7 @@ def _by_provider(parts: Mapping[str, int], next_rank: Callable[[int], int]) -> I
             yield rank, provider
 
 
+@lru_cache(maxsize=1 << 14)
 def requires_python_admits(text: str, python: str) -> bool:
     """Return whether a Requires-Python *text* admits the version *python*.
 

@@ -16,22 +16,13 @@ _Key = tuple[int, tuple[int, ...]]
 #: A version of digits and dots alone is a final release.
 _PLAIN = re.compile(r"[0-9.]+")
 
-_specifiers: dict[str, SpecifierSet | None] = {}
-
 
 def parse_specifiers(text: str) -> SpecifierSet | None:
     """Return the specifier set that *text* states, or None where it does not parse (PEP 440)."""
     try:
-        return _specifiers[text]
-    except KeyError:
-        pass
-    try:
-        value: SpecifierSet | None = SpecifierSet(text)
+        return SpecifierSet(text)
     except InvalidSpecifier:
-        value = None
-    if len(_specifiers) < 1_000_000:
-        _specifiers[text] = value
-    return value
+        return None
 
 
 def _trim(release: Sequence[int]) -> tuple[int, ...]:

@@ -306,7 +306,7 @@ def _pin(supply: Supply, pool: Pool, nodes: list[Candidate], admitted: int, warn
     base = next(c for c in nodes if not c.extra)
     depset: Any = supply.metadata(pool.page, base.row)
     extras = tuple(sorted(c.extra for c in nodes if c.extra))
-    normal = {normalize_extra(e) for e in depset[2]}
+    normal = {normalize_extra(e) for e in depset[2]} if extras else set()
     for extra in extras:
         if extra not in normal:
             offered = f"it offers {shorten(', '.join(sorted(normal)), 500)}" if normal else "it offers none"

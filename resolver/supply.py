@@ -58,6 +58,8 @@ class Supply:
         self._preferences = preferences or {}
         self._pools: dict[NormalizedName, Pool | None] = {}
         self._edges: dict[Candidate, list[Edge]] = {}
+        #: Projects whose pages were loaded with others.
+        self._loaded: set[NormalizedName] = set()
         self._preferred: dict[NormalizedName, tuple[int, str] | None] = {}
         self._yanked: dict[NormalizedName, int] = {}
         #: Requires-Python texts that were evaluated.
@@ -300,7 +302,10 @@ class Supply:
             problem = f"it requires Python {python}"
         if problem is None:
             dependencies, problem = dependencies_of(lines, candidate.extra, self.judge)
-            self.reading.load({d.project for d in dependencies})
+            new = {d.project for d in dependencies} - self._loaded
+            if new:
+                self._loaded |= new
+                self.reading.load(new)
             # what nixpkgs has built was built with what nixpkgs has
             provider = "nixpkgs" if candidate.provider == "nixpkgs" else None
             for dependency in dependencies:

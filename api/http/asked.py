@@ -7,13 +7,23 @@ from api.notices import Notices
 from api.patch_versions import crawled_patches, known_sets
 from api.service import find_snapshot
 from api.serving.question import Question
+from api.serving.resolution import Resolution
 from resolver.errors import InputError
 
 from .bodies import ResolveBody
 from .clients import Client
 from .state import State
 
-__all__ = ["make_question"]
+__all__ = ["make_question", "take_question"]
+
+
+def take_question(body: ResolveBody, state: State, client: Client) -> tuple[Question, Resolution | None]:
+    """Return what *body* asks, and what was answered to that before: both wait for the catalog, once for a thread.
+
+    :raises MachError: as :func:`make_question` and :meth:`api.serving.memory.Memory.recall`.
+    """
+    question = make_question(body, state, client)
+    return question, state.answers.memory.recall(question)
 
 
 def make_question(body: ResolveBody, state: State, client: Client) -> Question:

@@ -18,7 +18,7 @@ from api.web.resolution_page import resolution_page
 from db.wanted import Wanted, want
 from resolver.errors import DataError, InputError, MachError
 
-from .asked import make_question
+from .asked import take_question
 from .bodies import ResolveBody, read_body
 from .clients import client_of
 from .description import reference
@@ -84,8 +84,8 @@ async def resolve(request: Request, form: _Form = None, system: _System = None) 
     data = await read_limited(request, state.settings.largest_body)
     headers = request.headers
     body = await read_body(data, headers.get("content-type", ""), headers.get("content-encoding", "").strip().lower())
-    question = await asyncio.to_thread(make_question, body, state, client_of(request))
-    answered = await answer(state, question)
+    question, known = await asyncio.to_thread(take_question, body, state, client_of(request))
+    answered = await answer(state, question, known)
     system = system if FORMS[kind].by_target else None
     response = await _respond(state, answered.resolution, kind, system)
     response.headers["Vary"] = "Accept"
@@ -96,13 +96,14 @@ async def resolve(request: Request, form: _Form = None, system: _System = None) 
     return response
 
 
-async def answer(state: State, question: Question) -> Answered:
+async def answer(state: State, question: Question, known: Resolution | None) -> Answered:
     """Return the answer to *question*; what the catalog lacks for it is queued, where the operator wants that.
 
+    :param known: what was answered to it before.
     :raises MachError: as :meth:`api.serving.answers.Answers.answer`.
     """
     try:
-        return await state.answers.answer(question)
+        return await state.answers.answer(question, known)
     except DataError as error:
         if question.fill and not question.builds and error.details.get("builds"):
             hint = "show a token of this service's operator: build backends of sdists are asked for nobody else"

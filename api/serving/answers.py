@@ -45,13 +45,13 @@ class Answers:
         """How questions were answered, by the values of :attr:`Answered.how`, and ``failed``."""
         self._flying: dict[tuple[str, int, bool, bool], asyncio.Task[Answer]] = {}
 
-    async def answer(self, question: Question) -> Answered:
+    async def answer(self, question: Question, known: Resolution | None) -> Answered:
         """Return the answer to *question*.
 
-        :raises MachError: what :meth:`.pool.Pool.resolve` and :meth:`.memory.Memory.recall` raise.
+        :param known: what :attr:`memory` recalls of it.
+        :raises MachError: what :meth:`.pool.Pool.resolve` raises.
         """
         try:
-            known = await asyncio.to_thread(self.memory.recall, question)
             found = Answered(known, "remembered") if known is not None else await self._fly(question)
         except MachError:
             self.counts["failed"] += 1

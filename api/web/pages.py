@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from api.asking import this_system
-from api.http.asked import make_question
+from api.http.asked import take_question
 from api.http.bodies import ResolveBody, make_body, read_parts
 from api.http.clients import client_of
 from api.http.problems import problem_of
@@ -79,9 +79,9 @@ async def ask(request: Request) -> Response:
     body, command = EMPTY, ""
     try:
         body = await _read(request, state)
-        question = await asyncio.to_thread(make_question, body, state, client_of(request))
+        question, known = await asyncio.to_thread(take_question, body, state, client_of(request))
         command = command_of(request_to_json(question.request), question.snapshot, body.model_dump()["nixpkgs"])
-        answered = await answer(state, question)
+        answered = await answer(state, question, known)
     except MachError as error:
         # what was typed is not lost
         return await _form_page(state, body, error, command)
