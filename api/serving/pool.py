@@ -13,6 +13,7 @@ import pickle
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -36,6 +37,8 @@ _PRELOADED = ["api.serving.worker", "db.engine"]
 _TASKS_OF_A_WORKER = 5_000
 #: A worker that dies under a question may have been killed by someone: the question is asked once more.
 _TRIES = 2
+#: Seconds after which it is looked whether who works on a question still is there.
+_SECONDS_BETWEEN_LOOKS = 1.0
 
 
 class Pool:
@@ -88,7 +91,10 @@ class Pool:
         self._all.discard(one)
         self._started.discard(one)
         self._add()
-        threading.Thread(target=_end, args=(one,), daemon=True, name="ends-worker").start()
+        try:
+            threading.Thread(target=_end, args=(one,), daemon=True, name="ends-worker").start()
+        except RuntimeError:  # the system starts no more threads now
+            one.stop()  # type: ignore[no-untyped-call]  # pebble has no types
 
     @property
     def waiting(self) -> int:
@@ -150,8 +156,11 @@ class Pool:
     async def _run_once(self, function: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
         one = await self._idle()
         try:
-            scheduled = one.schedule(function, args=arguments, kwargs=named, timeout=self._limits.seconds)
-            answer: _T = await asyncio.wrap_future(scheduled)
+            try:
+                scheduled = one.schedule(function, args=arguments, kwargs=named, timeout=self._limits.seconds)
+            except RuntimeError as error:  # it has died since it was looked at
+                raise BrokenProcessPool(str(error)) from error
+            answer = await _result(one, scheduled)
         # a process that had no memory left may have none for the next question either
         except (BrokenProcessPool, ProcessExpired, MemoryError, TimeoutError, asyncio.CancelledError):
             self._replace(one)
@@ -163,16 +172,42 @@ class Pool:
         return answer
 
     async def _idle(self) -> ProcessPool:
-        """Return a worker that has nothing to do; who died meanwhile is replaced."""
+        """Return a worker that has nothing to do; who died meanwhile is replaced.
+
+        :raises Unavailable: ``system-error`` where none can be started now.
+        """
         while True:
             one = await self._free.get()
-            if one not in self._started:
-                # the first one waits until the modules are loaded from which workers are forked
-                await asyncio.to_thread(getattr, one, "active")
-                self._started.add(one)
-            if one.active:
-                return one
+            try:
+                if one not in self._started:
+                    # the first one waits until the modules are loaded from which workers are forked
+                    await asyncio.to_thread(getattr, one, "active")
+                    self._started.add(one)
+                if one.active:
+                    return one
+            except BaseException as error:
+                self._replace(one)  # whatever came between, its place is not lost
+                if isinstance(error, BrokenProcessPool) or not isinstance(error, OSError | RuntimeError):
+                    raise
+                raise Unavailable(
+                    "system-error",
+                    f"no process to resolve in could be started: {error}",
+                    hint="ask again in a few seconds; the service's operator finds more in its log",
+                ) from error
             self._replace(one)
+
+
+async def _result(one: ProcessPool, scheduled: Future[_T]) -> _T:
+    """Return what a worker was asked for.
+
+    :raises BrokenProcessPool: where it died just when it was asked: pebble then ends the question neither with an
+        answer nor in time.
+    """
+    waiting = asyncio.wrap_future(scheduled)
+    while not (await asyncio.wait({waiting}, timeout=_SECONDS_BETWEEN_LOOKS))[0]:
+        if not one.active and not scheduled.done():
+            raise BrokenProcessPool("the worker died when it was asked")
+    return waiting.result()
 
 
 def _end(one: ProcessPool) -> None:
