@@ -96,13 +96,15 @@ class Publisher:
 
     def _accept(self) -> None:
         while not self._ending:
+            connection = None
             try:
                 connection = self._listener.accept()
-            except OSError:
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            except (OSError, RuntimeError):  # no more file descriptors, no more threads
                 _LOG.exception("a worker could not be heard")
-                time.sleep(0.1)  # where there are no more file descriptors, there are none at once
-                continue
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+                if connection is not None:
+                    connection.close()  # it is told at once, and asks again
+                time.sleep(0.1)
 
     def _serve(self, connection: Connection[Any, Any]) -> None:
         with connection, contextlib.suppress(EOFError, OSError):  # a worker that ends hangs up

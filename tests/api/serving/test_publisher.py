@@ -90,6 +90,20 @@ def test_who_says_nothing_or_hangs_up_at_once_stops_nobody(catalog: CatalogHandl
         assert RemotePublisher(publisher.address, publisher.key)([page("alpha")]) == 1
 
 
+def test_who_comes_while_no_thread_can_be_started_is_told_and_the_next_one_is_heard(
+    catalog: CatalogHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        monkeypatch.undo()
+        raise RuntimeError("can't start new thread")
+
+    with Publisher(catalog) as publisher:
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(Unavailable):
+            RemotePublisher(publisher.address, publisher.key)([page("alpha")])
+        assert RemotePublisher(publisher.address, publisher.key)([page("alpha")]) == 1
+
+
 def test_a_publisher_that_ends_leaves_nobody_at_its_door(catalog: CatalogHandle) -> None:
     # who still waited would take what is sent to the next socket of the same number
     with Publisher(catalog) as publisher:
