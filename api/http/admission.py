@@ -22,6 +22,9 @@ __all__ = ["Admission"]
 
 #: Paths that watchers ask for without a token, as often as they like.
 HEALTH = frozenset({"/healthz", "/readyz"})
+#: Methods by which nothing is changed (RFC 9110, 9.2.1).
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_PORTS = {"http": "80", "https": "443"}
 #: Wrong tokens that an address may show in a minute; then no token of its is looked at.
 WRONG_TOKENS = 10
 
@@ -80,8 +83,7 @@ class Admission:
         """
         headers = Headers(scope=scope)
         host = headers.get("host", "").lower()
-        name = host.rpartition(":")[0] if re.search(r":[0-9]*\Z", host) else host
-        name = name.strip("[]").rstrip(".")
+        name, _ = _split_host(host)
         if self._hosts is not None and name not in self._hosts and not name.endswith(".localhost"):
             raise InputError(
                 "wrong-host",
@@ -89,7 +91,7 @@ class Admission:
                 hint="ask it as localhost; where a proxy passes requests on, name it with --trusted-proxy",
             )
         # of a mere link nothing is written or fetched
-        if scope["method"] == "POST" and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        if scope["method"] not in _SAFE and _is_of_another_site(headers, host):
             raise InputError(
                 "cross-site", "the page of another site may not ask for you", hint="open the service's own page"
             )
@@ -124,3 +126,27 @@ class Admission:
                 hint="send it as Authorization: Bearer TOKEN, or none",
             )
         return Client(name=name, trusted=True)
+
+
+def _is_of_another_site(headers: Headers, host: str) -> bool:
+    """Return whether the page of another site makes a browser ask.
+
+    Browsers send ``Sec-Fetch-Site`` to addresses that they trust alone (https, loopback), ``Origin`` to all; programs
+    send neither.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("cross-site", "same-site")
+    for origin in headers.getlist("origin"):
+        # the scheme is what a proxy in between may have changed
+        scheme, _, place = origin.strip().lower().partition("://")
+        (name, port), (asked_name, asked_port), usual = _split_host(place), _split_host(host), _PORTS.get(scheme)
+        if usual is None or not name or (name, port or usual) != (asked_name, asked_port or usual):
+            return True
+    return False
+
+
+def _split_host(text: str) -> tuple[str, str]:
+    """Return name (without brackets and the last dot) and port of a ``Host``, the port empty where there is none."""
+    name, port = text.rpartition(":")[::2] if re.search(r":[0-9]*\Z", text) else (text, "")
+    return name.strip("[]").rstrip("."), port

@@ -7,6 +7,7 @@ import json
 import re
 import stat
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from tests.e2e.machines import Machine
 from tests.support.dists import make_wheel, wheel_from_installed
 from tests.support.index import IndexServer
 from tests.support.service import TEXT, bearer, code, serving
+from tests.support.world import World
 
 HEALTH = ("/healthz", "/readyz")
 
@@ -243,6 +245,13 @@ def test_a_body_that_does_not_come_is_not_waited_for(machine: Machine, monkeypat
 # ---- pages of strangers
 
 
+@pytest.fixture(scope="module")
+def service_of_all(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A service that answers to every name, as one with a proxy before it does."""
+    with serving(Machine(home=tmp_path_factory.mktemp("operator"), index_url=world.url)) as client:
+        yield client
+
+
 def test_a_service_of_its_own_machine_answers_to_its_own_names(machine: Machine) -> None:
     with machine.serve("--workers", "1") as url:
         port = url.rpartition(":")[2]
@@ -273,6 +282,46 @@ def test_the_page_of_another_site_cannot_ask(machine: Machine) -> None:
             headers = {**TEXT, "Sec-Fetch-Site": site}
             assert client.post("/resolve", content="idna", headers=headers).status_code == status
         assert client.get("/version", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200, "a link"
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("mach.corp:8000", "http://mach.corp:8000", 200),
+        ("mach.corp:8000", "HTTP://Mach.Corp:8000", 200),
+        ("mach.corp", "http://mach.corp", 200),
+        ("mach.corp", "https://mach.corp", 200),  # a proxy speaks TLS
+        ("mach.corp:443", "https://mach.corp", 200),
+        ("mach.corp", "http://mach.corp:80", 200),
+        ("[::1]:8000", "http://[::1]:8000", 200),
+        ("mach.corp:8000", None, 200),
+        ("mach.corp:8000", "http://evil.example", 403),
+        ("mach.corp:8000", "http://mach.corp:9000", 403),
+        ("mach.corp:8000", "http://mach.corp", 403),
+        ("mach.corp", "http://mach.corp.evil.example", 403),
+        ("mach.corp", "http://evil.mach.corp", 403),
+        ("mach.corp", "mach.corp", 403),
+        ("mach.corp", "null", 403),
+        ("mach.corp", "", 403),
+    ],
+)
+def test_the_page_of_another_site_cannot_ask_over_plain_http(
+    service_of_all: TestClient, host: str, origin: str | None, status: int
+) -> None:
+    """Browsers tell the site to addresses that they trust alone, and the origin of a page to all."""
+    shown = {"Host": host} | ({} if origin is None else {"Origin": origin})
+    answer = service_of_all.post("/diff", json={"before": "{}", "after": "{}"}, headers=shown)
+    assert code(answer) == {200: "lock-invalid", 403: "cross-site"}[status]
+    assert service_of_all.get("/version", headers=shown).status_code == 200, "a link"
+
+
+def test_a_browser_names_the_origin_of_the_form_to_its_own_service(service_of_all: TestClient) -> None:
+    """With the policy "no-referrer" it would send "null" (Fetch, "append a request Origin header")."""
+    page = service_of_all.get("/", headers={"Accept": "text/html"})
+    assert page.headers["Referrer-Policy"] == "same-origin"
+    sent = {"files": {"requirements": (None, "idna")}, "follow_redirects": False}
+    assert service_of_all.post("/", headers={"Origin": "http://testserver"}, **sent).status_code == 303
+    assert service_of_all.post("/", headers={"Origin": "null"}, **sent).status_code == 403
 
 
 # ---- budgets
@@ -340,7 +389,7 @@ def test_every_answer_tells_browsers_what_they_must_not_do(machine: Machine) -> 
             assert "unsafe" not in headers["Content-Security-Policy"]
             assert headers["X-Content-Type-Options"] == "nosniff"
             assert headers["X-Frame-Options"] == "DENY"
-            assert headers["Referrer-Policy"] == "no-referrer"
+            assert headers["Referrer-Policy"] == "same-origin"
             assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
             assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
             assert "Access-Control-Allow-Origin" not in headers
