@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from db.catalog import CatalogHandle, Freshness, Reader
 from resolver.catalog import BuildNeed, MetadataNeed, PageNeed
-from resolver.direct import is_direct
+from resolver.direct import is_direct, is_fixed
 from resolver.errors import MachError, Unavailable
 from resolver.locking import Locking
 from resolver.nameless import nameless_part, with_names
@@ -330,8 +330,6 @@ class Filling:
 
     def _revalidate_direct(self, index: str, project: NormalizedName, now: float) -> None:
         """Look whether a branch or a URL without a hash still means what is known, where that is too old."""
-        from crawler.direct import is_fixed
-
         if (index, project) in self._checked or is_fixed(index):
             return
         fresh = self.handle.freshness(index, (project,)).get(project)

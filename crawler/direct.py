@@ -25,13 +25,7 @@ from .source_tree import SourceMetadata, read_tree
 from .unpacked_sdist import unpack_sdist
 from .whole_file import download_file
 
-__all__ = ["fetch_direct", "is_fixed", "mismatch", "refuse_source", "what_takes_a_build"]
-
-
-def is_fixed(index: str) -> bool:
-    """Return whether what the reference with the identity *index* means can never change: a hash or commit names it."""
-    reference = parse_reference(index.removeprefix(DIRECT))
-    return reference.sha256 is not None or reference.commit is not None
+__all__ = ["fetch_direct", "mismatch", "refuse_source", "what_takes_a_build"]
 
 
 def fetch_direct(

@@ -163,6 +163,7 @@ class CatalogHandle:
     :ivar held_artifacts: artifacts that were read.
     :ivar rebuilt: pages that were not in the catalog.
     :ivar tree: computes snapshot ids.
+    :ivar turn: counts how often a connection was lost: what was learned before may be of another database.
     """
 
     def __init__(self, location: Location, *, readonly: bool) -> None:
@@ -176,6 +177,7 @@ class CatalogHandle:
         self.held_artifacts = HeldArtifacts(_MOST_ARTIFACTS)
         self.rebuilt = RebuiltPages()
         self.tree = SnapshotTree()
+        self.turn = 0
 
     def __enter__(self) -> CatalogHandle:
         return self
@@ -200,8 +202,10 @@ class CatalogHandle:
 
     def _forget(self) -> None:
         """Let go of what was read: the database may be another one when it is there again."""
+        self.turn += 1
         self.held.clear()
         self.held_artifacts.clear()
+        self.rebuilt.clear()
         self.tree.clear()
 
     def _fold_log(self) -> None:

@@ -54,7 +54,8 @@ def read_pages(
     :raises DataError: ``catalog-corrupt``.
     """
     connection, held = handle.connection, handle.held
-    turn = held.turn  # before anything is asked: another database may answer later questions
+    # before anything is asked: another database may answer later questions
+    turn, turn_of_rebuilt = held.turn, handle.rebuilt.turn
     found, doubtful, wanted = held.look_up(index, dict.fromkeys(projects), generation)
     for names in batches(doubtful):
         names += held.others_in_doubt(index, doubtful, generation, BATCH - len(names))
@@ -69,7 +70,7 @@ def read_pages(
     for names in batches(wanted):
         missing = dict.fromkeys(names)
         for name, project_id, first, body in connection.rows(expand(_PAGES, len(names)), (generation, index, *names)):
-            page, size = _page(handle, index, name, project_id, first, body)
+            page, size = _page(handle, index, name, project_id, first, body, turn_of_rebuilt)
             held.hold(index, name, page, first, generation, size, turn)
             found[name] = page
             del missing[name]
@@ -80,7 +81,7 @@ def read_pages(
 
 
 def _page(
-    handle: CatalogHandle, index: str, project: NormalizedName, project_id: int, generation: int, body: Any
+    handle: CatalogHandle, index: str, project: NormalizedName, project_id: int, generation: int, body: Any, turn: int
 ) -> tuple[Page, int]:
     """Return a page and the bytes of its body."""
     if body is None:
@@ -89,7 +90,7 @@ def _page(
 
         stored = load_state(handle.connection, project_id, index, project, generation)
         body = encode_page(build_page(stored.state, stored.file_ids))
-        handle.rebuilt.add(project_id, generation, body)
+        handle.rebuilt.add(project_id, generation, body, turn)
     try:
         page = decode_page(body)
     except ValueError as error:
@@ -103,17 +104,25 @@ class RebuiltPages:
     """Pages that a migration dropped and a reader built again, until they are written to the catalog.
 
     Writing is a favour to the next reader: it does not wait for others who write, and no read fails for it.
+
+    :ivar turn: counts how often everything was let go: what was built before that is not kept.
     """
 
     def __init__(self) -> None:
+        self.turn = 0
         self._guard = threading.Lock()
         self._waiting: dict[tuple[int, int], bytes] = {}
         self._size = 0
         self._due = 0.0
 
-    def add(self, project_id: int, generation: int, body: bytes) -> None:
-        """Take the body of one page, unless too much waits already."""
+    def add(self, project_id: int, generation: int, body: bytes, turn: int) -> None:
+        """Take the body of one page, unless too much waits already.
+
+        :param turn: :attr:`turn` when the catalog was asked.
+        """
         with self._guard:
+            if turn != self.turn:
+                return
             if not self._waiting:
                 self._due = max(self._due, time.monotonic() + _SECONDS_TOGETHER)
             if self._size + len(body) <= _MOST_WAITING and (project_id, generation) not in self._waiting:
@@ -129,6 +138,7 @@ class RebuiltPages:
         """Write what waits, in one transaction; where that cannot be now, it waits for a later time."""
         with self._guard:
             waiting, self._waiting, self._size = self._waiting, {}, 0
+            turn = self.turn
         if not waiting or handle.readonly:
             return
         from .engine import keep_pages
@@ -139,4 +149,10 @@ class RebuiltPages:
         except MachError:
             self._due = time.monotonic() + _SECONDS_AFTER_FAILURE
             for (project_id, generation), body in waiting.items():
-                self.add(project_id, generation, body)
+                self.add(project_id, generation, body, turn)
+
+    def clear(self) -> None:
+        """Let go of everything: the ids may be those of other projects by now."""
+        with self._guard:
+            self._waiting, self._size = {}, 0
+            self.turn += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,13 @@ _CHANGED = """
     WHERE s.generation > ? AND s.generation <= ? AND s.project_id IN (??)
     LIMIT 1
 """
-_STALE = "SELECT 1 FROM freshness f WHERE f.checked_at < ? AND f.project_id IN (??) LIMIT 1"
+_FRESHNESS = """
+    SELECT i.text, f.checked_at
+    FROM project p
+    JOIN index_url i ON i.id = p.index_id
+    LEFT JOIN freshness f ON f.project_id = p.id
+    WHERE p.id IN (??)
+"""
 _IDS = """
     SELECT p.id, p.name FROM project p JOIN index_url i ON i.id = p.index_id WHERE i.text = ? AND p.name IN (??)
 """
@@ -67,26 +73,40 @@ class Run:
 
 
 def recall(
-    catalog: CatalogHandle, request: str, generation: int, *, checked_since: int | None = None
+    catalog: CatalogHandle,
+    request: str,
+    generation: int,
+    *,
+    checked_since: int | None = None,
+    never_old: Callable[[str], bool] = lambda index: False,
 ) -> tuple[str, bytes] | None:
     """Return (id, body) of the resolution that *request* has at *generation*, None where none is known.
 
     :param checked_since: where given, only an answer whose pages the indexes were asked for since then
-        (UTC seconds since 1970) is returned.
+        (UTC seconds since 1970) is returned; a page of which that is not known counts as old.
+    :param never_old: tells of an index whether what it says never changes.
     :raises DataError: ``catalog-corrupt``.
     """
     for known, reads, name, body in catalog.connection.rows(_RUNS, (request, _MOST_RUNS)):
         ids = None if reads is None else json.loads(_unpack(catalog, reads))
-        if known != generation and (ids is None or _any(catalog, _CHANGED, sorted((known, generation)), ids)):
+        if known != generation and (ids is None or _has_changed(catalog, sorted((known, generation)), ids)):
             continue
-        if checked_since is not None and (ids is None or _any(catalog, _STALE, [checked_since], ids)):
+        if checked_since is not None and (ids is None or _is_old(catalog, checked_since, never_old, ids)):
             continue
         return str(name), _unpack(catalog, body)
     return None
 
 
-def _any(catalog: CatalogHandle, statement: str, values: Sequence[int], ids: Sequence[int]) -> bool:
-    return any(catalog.connection.rows(expand(statement, len(some)), (*values, *some)) for some in batches(ids))
+def _has_changed(catalog: CatalogHandle, between: Sequence[int], ids: Sequence[int]) -> bool:
+    return any(catalog.connection.rows(expand(_CHANGED, len(some)), (*between, *some)) for some in batches(ids))
+
+
+def _is_old(catalog: CatalogHandle, since: int, never_old: Callable[[str], bool], ids: Sequence[int]) -> bool:
+    return any(
+        (checked_at is None or checked_at < since) and not never_old(index)
+        for some in batches(ids)
+        for index, checked_at in catalog.connection.rows(expand(_FRESHNESS, len(some)), some)
+    )
 
 
 def load(catalog: CatalogHandle, resolution: str) -> bytes | None:

@@ -27,6 +27,7 @@ __all__ = [
     "Reference",
     "archive_project",
     "is_direct",
+    "is_fixed",
     "is_same_place",
     "make_local_page",
     "parse_reference",
@@ -101,6 +102,12 @@ class Reference:
 def is_direct(index: str) -> bool:
     """Return whether *index* is the identity of a direct reference, not of an index."""
     return index.startswith(DIRECT)
+
+
+def is_fixed(index: str) -> bool:
+    """Return whether what the reference with the identity *index* means can never change: a hash or commit names it."""
+    reference = parse_reference(index.removeprefix(DIRECT))
+    return reference.sha256 is not None or reference.commit is not None
 
 
 def archive_project(filename: str) -> tuple[NormalizedName, str]:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 
 from db.resolutions import Run, load, recall, remember
+from resolver.direct import is_direct, is_fixed
 from resolver.errors import MachError
+from resolver.nixpkgs_index import is_nixpkgs_index
 
 from .gathering import batches
 from .question import Question
@@ -52,9 +54,12 @@ class Memory:
         self._max_age = max_age
         self._guard = threading.Lock()
         self._held: LRUCache[str, Resolution] = LRUCache(_BYTES, getsizeof=lambda held: held.size)
-        self._forms: LRUCache[tuple[str, str, str | None], bytes] = LRUCache(_BYTES, getsizeof=len)
-        self._answers: LRUCache[tuple[str, int], tuple[str, float]] = LRUCache(100_000)
-        self._waiting: queue.Queue[tuple[Question, Answer] | None] = queue.Queue(_WAITING)
+        self._forms: LRUCache[tuple[str, str, str | None, str | None], bytes] = LRUCache(
+            _BYTES, getsizeof=_size_of_form
+        )
+        #: By question, generation, and the catalog's turn: a database that comes back may be another one.
+        self._answers: LRUCache[tuple[str, int, int], tuple[str, float]] = LRUCache(100_000)
+        self._waiting: queue.Queue[tuple[Question, Answer, int] | None] = queue.Queue(_WAITING)
         self._writer = threading.Thread(target=self._write, daemon=True, name="memory")
         self._writer.start()
 
@@ -71,7 +76,7 @@ class Memory:
         :raises DataError: ``catalog-corrupt``.
         :raises Unavailable: where the database cannot be reached.
         """
-        key = question.key, question.generation
+        key = question.key, question.generation, self._catalog.turn
         with self._guard:
             known, at = self._answers.get(key, ("", 0.0))
             held = self._held.get(known)
@@ -79,7 +84,7 @@ class Memory:
         if held is not None and (not question.fill or time.monotonic() - at < _WRITTEN_AFTER):
             return held
         since = int(time.time()) - self._max_age if question.fill else None
-        found = recall(self._catalog, *key, checked_since=since)
+        found = recall(self._catalog, *key[:2], checked_since=since, never_old=_never_changes)
         if found is None:
             return None
         resolution = Resolution.of_bytes(found[1])
@@ -107,24 +112,25 @@ class Memory:
 
     def keep(self, question: Question, answer: Answer) -> None:
         """Remember *answer*, now in this process and soon in the catalog."""
+        turn = self._catalog.turn
         with self._guard:
             self._hold(answer.resolution)
-            self._answers[question.key, answer.generation] = answer.resolution.id, time.monotonic()
+            self._answers[question.key, answer.generation, turn] = answer.resolution.id, time.monotonic()
         try:
-            self._waiting.put_nowait((question, answer))
+            self._waiting.put_nowait((question, answer, turn))
         except queue.Full:
             _LOG.warning("an answer is not remembered: %s wait to be written already", _WAITING)
 
-    def form(self, resolution: str, form: str, system: str | None) -> bytes | None:
+    def form(self, resolution: str, form: str, system: str | None, python: str | None) -> bytes | None:
         """Return the form of a resolution that was given before, None where that is not at hand."""
         with self._guard:
-            return self._forms.get((resolution, form, system))
+            return self._forms.get((resolution, form, system, python))
 
-    def keep_form(self, resolution: str, form: str, system: str | None, body: bytes) -> None:
+    def keep_form(self, resolution: str, form: str, system: str | None, python: str | None, body: bytes) -> None:
         """Remember the form of a resolution."""
-        if len(body) <= _BYTES:
+        if _size_of_form(body) <= _BYTES:
             with self._guard:
-                self._forms[resolution, form, system] = body
+                self._forms[resolution, form, system, python] = body
 
     def _hold(self, resolution: Resolution) -> None:
         if resolution.size <= _BYTES:
@@ -133,11 +139,22 @@ class Memory:
     def _write(self) -> None:
         for together in batches(self._waiting, _TOGETHER, _BEHIND):
             try:
-                remember(self._catalog, [_run(*one) for one in together], most=self._most)
+                runs = [_run(question, answer) for question, answer, turn in together if turn == self._catalog.turn]
+                remember(self._catalog, runs, most=self._most)
             except MachError as error:
                 _LOG.warning("%s answers are not remembered: %s", len(together), error.message)
             except Exception:
                 _LOG.exception("%s answers are not remembered", len(together))
+
+
+def _never_changes(index: str) -> bool:
+    """Return whether what *index* says is named by a hash or a commit, so that nobody asks for it again."""
+    return is_nixpkgs_index(index) or (is_direct(index) and is_fixed(index))
+
+
+def _size_of_form(body: bytes) -> int:
+    """Return the bytes of memory that a form takes with its place, about: an empty one takes some as well."""
+    return 500 + len(body)
 
 
 def _run(question: Question, answer: Answer) -> Run:

@@ -9,12 +9,12 @@ import pytest
 
 from crawler.client import Client
 from crawler.core_metadata import UnusableMetadata
-from crawler.direct import fetch_direct, is_fixed
+from crawler.direct import fetch_direct
 from crawler.settings import IndexSettings
 from crawler.source_tree import parse_pyproject, read_tree
 from db.facts import BuildSystem, MetadataFact, PageFact, UnchangedFact
 from resolver.catalog import TAKES_A_BUILD
-from resolver.direct import DIRECT
+from resolver.direct import DIRECT, is_fixed
 from resolver.errors import InputError, MachError, Unavailable
 from resolver.unversioned import TAKES_A_VERSION, UNVERSIONED
 from tests.support.dists import make_sdist, make_wheel

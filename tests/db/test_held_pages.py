@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from db import schema
 from db.catalog import CatalogHandle
+from db.engine import begin
 from db.held_pages import HeldArtifacts, HeldPages
+from db.pages import RebuiltPages
 from db.writer import publish
 from resolver.names import NormalizedName
 from tests.db.examples import INDEX, page
@@ -23,6 +26,21 @@ def test_a_page_that_was_asked_for_before_all_was_let_go_is_not_held(catalog: Ca
     assert held.confirm(INDEX, {NAME: 1}, [NAME], 2, before) == {}, "what was seen is of the other one"
     assert held.look_up(INDEX, [NAME], 2) == ({}, [NAME], [])
     assert held.confirm(INDEX, {NAME: 1}, [NAME], 2, held.turn) == {NAME: known}
+
+
+def test_a_page_that_was_built_for_another_database_is_not_written(catalog: CatalogHandle) -> None:
+    publish(catalog, [page("a", "a-1.tar.gz")])
+    with begin(catalog.engine, catalog.location) as connection:
+        connection.execute(schema.page.delete())
+    rebuilt, before = RebuiltPages(), 0
+    rebuilt.add(1, 1, b"of the database before", before)
+    rebuilt.clear()
+    rebuilt.add(1, 1, b"read of the database before", before)
+    rebuilt.keep(catalog)
+    assert catalog.connection.rows("SELECT body FROM page") == []
+    rebuilt.add(1, 1, b"of this one", rebuilt.turn)
+    rebuilt.keep(catalog)
+    assert [bytes(body) for (body,) in catalog.connection.rows("SELECT body FROM page")] == [b"of this one"]
 
 
 def test_an_artifact_that_was_asked_for_before_all_was_let_go_is_not_held() -> None:

@@ -7,11 +7,12 @@ import zlib
 import pytest
 
 from db.catalog import CatalogHandle
+from db.engine import begin
 from db.resolutions import Run, load, recall, remember
 from db.snapshot import snapshot_id
 from db.verification import verify
 from db.wanted import Wanted, forget, want, wanted
-from db.writer import publish
+from db.writer import Publication, publish
 from resolver.errors import DataError
 from resolver.names import normalize_project
 from tests.db.examples import INDEX, absence, page
@@ -65,6 +66,24 @@ def test_who_fetches_takes_only_what_was_checked_lately(catalog: CatalogHandle):
     assert recall(catalog, "r", 1, checked_since=1_001) is None
     assert recall(catalog, "failed", 1) == ("two", b"two")
     assert recall(catalog, "failed", 1, checked_since=0) is None
+
+
+def test_a_page_of_unknown_age_is_old_and_one_that_never_changes_is_not(catalog: CatalogHandle):
+    publish(catalog, [page("alpha", checked_at=1_000), page("beta", index="https://fixed.example/", checked_at=1)])
+    remember(catalog, [Run(request="r", generation=1, resolution="one", body=b"one", reads=[(INDEX, ALPHA)])])
+    fixed = ("https://fixed.example/", BETA)
+    remember(catalog, [Run(request="f", generation=1, resolution="two", body=b"two", reads=[(INDEX, ALPHA), fixed])])
+
+    def recalled(request: str) -> bool:
+        never_old = "https://fixed.example/".__eq__
+        return recall(catalog, request, 1, checked_since=1_000, never_old=never_old) is not None
+
+    assert recalled("r")
+    assert recalled("f")
+    with begin(catalog.engine, catalog.location) as connection:
+        Publication(connection).forget_freshness(INDEX, ALPHA)  # as an import does that takes another listing
+    assert not recalled("r")
+    assert not recalled("f")
 
 
 def test_permanent_links_stay_whatever_the_catalog_learns(catalog: CatalogHandle):
