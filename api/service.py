@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from db.catalog import CatalogHandle, Reader, open_catalog
 from resolver.errors import InputError
+from resolver.interpreters import series
 from resolver.lock import Lock, LockTarget, Nixpkgs, render_lock
 from resolver.locking import Locking, make_lock
 from resolver.names import NormalizedName
@@ -32,11 +33,13 @@ __all__ = [
     "Locked",
     "Upgrade",
     "lock_request",
+    "places_of",
     "problems_of",
     "problems_of_asked",
     "render_folder",
     "render_nix",
     "target_of",
+    "targets_of",
 ]
 
 
@@ -286,17 +289,46 @@ def render_folder(lock: Lock, *, fixes: Sequence[Fix] = ()) -> dict[str, str]:
     return dict(render_directory(lock, fixes=fixes))
 
 
-def target_of(lock: Lock, system: str | None) -> LockTarget:
-    """Return the target of *lock* for *system*, by default the first.
+def targets_of(lock: Lock, system: str | None = None, python: str | None = None) -> tuple[LockTarget, ...]:
+    """Return the targets of *lock* that fit, in the order of the lock: at least one.
 
-    :raises InputError: ``not-in-lock`` where the lock has no such target.
+    :param system: Nix system name; None for any.
+    :param python: X.Y or X.Y.Z; None for any.
+    :raises InputError: ``not-in-lock`` where none fits.
     """
-    for target in lock.targets:
-        if system is None or target.system == system:
-            return target
-    raise InputError(
-        "not-in-lock",
-        f"the lock has no target for {system}",
-        context=[f"it has {', '.join(t.system for t in lock.targets) or 'none'}"],
-        hint="lock again with --platform",
-    )
+    known = [(target.system, target.python) for target in lock.targets]
+    fitting = places_of(known, system, python)
+    return tuple(lock.targets[place] for place in fitting)
+
+
+def target_of(lock: Lock, system: str | None = None, python: str | None = None) -> LockTarget:
+    """Return the first target of *lock* that fits, as :func:`targets_of` finds them.
+
+    :raises InputError: ``not-in-lock`` where none fits.
+    """
+    return targets_of(lock, system, python)[0]
+
+
+def places_of(known: Sequence[tuple[str, str]], system: str | None, python: str | None) -> list[int]:
+    """Return which of the *known* targets fit, by their place: at least one.
+
+    :param known: (system, exact Python) of each target.
+    :param system: Nix system name; None for any.
+    :param python: X.Y or X.Y.Z; None for any.
+    :raises InputError: ``not-in-lock`` where none fits.
+    """
+    fitting = [
+        place
+        for place, (its_system, its_python) in enumerate(known)
+        if system in (None, its_system) and python in (None, its_python, series(its_python))
+    ]
+    if not fitting:
+        asked = [] if system is None else [f"for {system}"]
+        asked += [] if python is None else [f"with Python {python}"]
+        raise InputError(
+            "not-in-lock",
+            f"the lock has no target {' '.join(asked)}".rstrip(),
+            context=[f"it has {', '.join(f'{s} with Python {p}' for s, p in known) or 'none'}"],
+            hint="name one that it has, or lock again for that platform and that Python",
+        )
+    return fitting

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .options import LOCK_NAME, output_options, read_lock_or_refuse, write_output
+from .options import LOCK_NAME, output_options, read_lock_or_refuse, target_options, the_target, write_output
 
 
 @click.command(epilog="Example: mach export --format pylock -o pylock.toml")
@@ -18,17 +18,17 @@ from .options import LOCK_NAME, output_options, read_lock_or_refuse, write_outpu
     help="`requirements`: NAME==VERSION lines; `pylock`: pylock.toml (PEP 751).",
 )
 @click.option("--hashes", is_flag=True, help="With `requirements`: add --hash to every line.")
-@click.option("--platform", "system", metavar="SYSTEM", help="Which of the lock's platforms.  [default: its first]")
+@target_options("its first; with `pylock`: all")
 @click.option("-o", "--output", metavar="FILE", help="Where to write.  [default: stdout]")
 @output_options()
-def export(lock_file: str, form: str, hashes: bool, system: str | None, output: str | None) -> None:
+def export(lock_file: str, form: str, hashes: bool, system: str | None, python: str | None, output: str | None) -> None:
     """Write a lock as requirements.txt lines or as pylock.toml."""
-    from api.service import target_of
+    from api.service import targets_of
     from resolver.export import to_pylock, to_requirements
 
     lock = read_lock_or_refuse(lock_file)
     if form == "pylock":
-        text = to_pylock(lock.targets if system is None else [target_of(lock, system)])
+        text = to_pylock(targets_of(lock, system, python))
     else:
-        text = to_requirements(target_of(lock, system), hashes=hashes)
+        text = to_requirements(the_target(lock, system, python), hashes=hashes)
     write_output(text, output)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .console import Console
-from .options import LOCK_NAME, catalog_options, output_options, read_lock_or_refuse
+from .options import LOCK_NAME, catalog_options, output_options, read_lock_or_refuse, target_options, the_target
 
 if TYPE_CHECKING:
     from resolver.requirement import Requirement
@@ -17,20 +17,18 @@ __all__ = ["tree", "why"]
 _LOCK = click.option(
     "--lock", "lock_file", default=LOCK_NAME, show_default=True, metavar="FILE", help="The lock to read."
 )
-_PLATFORM = click.option("--platform", "system", metavar="SYSTEM", help="One of the lock's.  [default: its first]")
 
 
 @click.command(epilog="Example: mach tree --invert")
 @_LOCK
-@_PLATFORM
+@target_options()
 @click.option("--invert", is_flag=True, help="From what nothing else requires… up to what you asked for.")
 @output_options(json=True)
-def tree(lock_file: str, system: str | None, invert: bool, as_json: bool) -> None:
+def tree(lock_file: str, system: str | None, python: str | None, invert: bool, as_json: bool) -> None:
     """Show the projects of a lock as a tree, with the requirement that leads to each."""
-    from api.service import target_of
     from resolver.graph import render_tree, tree_to_json
 
-    target = target_of(read_lock_or_refuse(lock_file), system)
+    target = the_target(read_lock_or_refuse(lock_file), system, python)
     if as_json:
         Console.current().result(tree_to_json(target))
     else:
@@ -40,22 +38,23 @@ def tree(lock_file: str, system: str | None, invert: bool, as_json: bool) -> Non
 @click.command(epilog="Example: mach why urllib3; mach why 'urllib3==1.26.0'")
 @click.argument("requirement", metavar="NAME[==VERSION]")
 @_LOCK
-@_PLATFORM
+@target_options()
 @catalog_options(fetching=False)
 @output_options(json=True)
-def why(requirement: str, lock_file: str, system: str | None, db: str | None, as_json: bool) -> None:
+def why(
+    requirement: str, lock_file: str, system: str | None, python: str | None, db: str | None, as_json: bool
+) -> None:
     """Tell why a project is in a lock, or why it is not.
 
     For what is in the lock: who requires it, and the way from your own requirements. For a project or a version
     that is not: what stands against it, or what it would change, by what the catalog knows; nothing is fetched.
     """
-    from api.service import target_of
     from resolver.errors import DataError, InputError, Unavailable
     from resolver.graph import render_why
     from resolver.graph import why as explain
 
     lock = read_lock_or_refuse(lock_file)
-    target = target_of(lock, system)
+    target = the_target(lock, system, python)
     asked = _parse_asked(requirement)
     pin = next((pin for pin in target.pins if asked is not None and pin.name == asked.project), None)
     if asked is None or (pin is not None and asked.specifier.contains(pin.version, prereleases=True)):

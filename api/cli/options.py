@@ -13,7 +13,7 @@ from .console import Console, discard_output
 
 if TYPE_CHECKING:
     from api.service import CatalogChoices
-    from resolver.lock import Lock
+    from resolver.lock import Lock, LockTarget
 
 __all__ = [
     "LOCK_NAME",
@@ -24,6 +24,8 @@ __all__ = [
     "output_options",
     "read_lock_file",
     "read_lock_or_refuse",
+    "target_options",
+    "the_target",
     "write_output",
 ]
 
@@ -40,6 +42,44 @@ def apply_options(options: list[Callable[[F], F]]) -> Callable[[F], F]:
         return function
 
     return decorate
+
+
+def target_options(default: str = "its first") -> Callable[[F], F]:
+    """Add ``--platform`` and ``--python``, which choose of a lock's targets: *default* where there is neither."""
+    return apply_options(
+        [
+            click.option(
+                "--platform", "system", metavar="SYSTEM", help=f"One of the lock's platforms.  [default: {default}]"
+            ),
+            click.option(
+                "--python", "python", metavar="X.Y[.Z]", help=f"One of the lock's Pythons.  [default: {default}]"
+            ),
+        ]
+    )
+
+
+def the_target(lock: Lock, system: str | None, python: str | None) -> LockTarget:
+    """Return the first target of *lock* that fits; where more do, which one it is, is told.
+
+    :raises InputError: ``not-in-lock``.
+    """
+    from api.service import targets_of
+
+    first, *others = targets_of(lock, system, python)
+    if others:
+        apart = [
+            option
+            for option, several in (
+                ("--platform", any(other.system != first.system for other in others)),
+                ("--python", any(other.python != first.python for other in others)),
+            )
+            if several
+        ]
+        Console.current().note(
+            f"this is for {first.system} with Python {first.python}, the first of {len(others) + 1} targets that fit: "
+            f"{' and '.join(apart)} choose{'s' if len(apart) == 1 else ''} another"
+        )
+    return first
 
 
 def _verbosity(_: click.Context, option: click.Parameter, value: int) -> int:

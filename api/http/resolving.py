@@ -6,10 +6,13 @@ import asyncio
 import hashlib
 import logging
 import re
+from itertools import product
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 
+from api.service import places_of
 from api.serving.answers import Answered
 from api.serving.forms import FORMS
 from api.serving.question import Question
@@ -68,6 +71,16 @@ _System = Annotated[
         description="Which of the lock's; by default all of them where a form holds several, else the first.",
     ),
 ]
+_Python = Annotated[
+    str | None,
+    Query(
+        alias="python",
+        max_length=20,
+        pattern=r"^[0-9]+(\.[0-9]+){1,2}$",
+        description="Which of the lock's, X.Y or X.Y.Z; of the targets that fit, all where a form holds several, "
+        "else the first. Which Python to resolve for stands in the body.",
+    ),
+]
 
 
 @router.post(
@@ -77,7 +90,7 @@ _System = Annotated[
     openapi_extra=_BODY_DOCS,
     summary="Resolve a requirements.txt",
 )
-async def resolve(request: Request, form: _Form = None, system: _System = None) -> Response:
+async def resolve(request: Request, form: _Form = None, system: _System = None, python: _Python = None) -> Response:
     """Resolve a requirements.txt; answer with the lock, or by Accept or ?format= with another form of it."""
     state = state_of(request)
     kind = choose_form(form, request.headers.get("accept", ""))
@@ -86,10 +99,9 @@ async def resolve(request: Request, form: _Form = None, system: _System = None) 
     body = await read_body(data, headers.get("content-type", ""), headers.get("content-encoding", "").strip().lower())
     question, known = await asyncio.to_thread(take_question, body, state, client_of(request))
     answered = await answer(state, question, known)
-    system = system if FORMS[kind].by_target else None
-    response = await _respond(state, answered.resolution, kind, system)
+    response = await _respond(state, answered.resolution, kind, system, python)
     response.headers["Vary"] = "Accept"
-    response.headers["Content-Location"] = _path(answered.resolution, kind, system)
+    response.headers["Content-Location"] = _path(answered.resolution, kind, system, python)
     response.headers["Mach-Answer"] = answered.how
     if answered.statistics:
         response.headers["Mach-Statistics"] = _as_dictionary(answered)
@@ -150,7 +162,9 @@ def _queue(state: State, error: DataError) -> DataError:
     },
     summary="What was answered, for ever",
 )
-async def resolution(request: Request, name: str, form: _Form = None, system: _System = None) -> Response:
+async def resolution(
+    request: Request, name: str, form: _Form = None, system: _System = None, python: _Python = None
+) -> Response:
     """Give a resolution again: its id, or its id with the suffix of a form: ``.nix``, ``.lock``, ``.pylock.toml``…
 
     A browser that asks for HTML gets the page of the id alone.
@@ -159,8 +173,8 @@ async def resolution(request: Request, name: str, form: _Form = None, system: _S
     page = form is None and "." not in name and wants_page(request)
     found, kind = await find_resolution(state, name, form, "" if page else request.headers.get("accept", ""))
     if page:
-        return await resolution_page(request, state, found, system, request.query_params.get("python"))
-    response = await _respond(state, found, kind, system if FORMS[kind].by_target else None)
+        return await resolution_page(request, state, found, system, python)
+    response = await _respond(state, found, kind, system, python)
     response.headers["Vary"] = "Accept"
     if response.status_code == 200 and request.headers.get("if-none-match") == response.headers["etag"]:
         kept = {key: response.headers[key] for key in ("etag", "cache-control", "vary")}
@@ -190,12 +204,19 @@ async def find_resolution(state: State, name: str, form: str | None, accept: str
     return found, kind
 
 
-async def _respond(state: State, found: Resolution, kind: str, system: str | None) -> Response:
-    """Return *found* in a form; where it has no lock, the problem."""
+async def _respond(state: State, found: Resolution, kind: str, system: str | None, python: str | None) -> Response:
+    """Return *found* in a form; where it has no lock, the problem.
+
+    :raises InputError: ``not-in-lock``, also for a form that holds every target: who names one that is none of them
+        meant something else.
+    """
     if found.failure is not None:
         response = problem_of(found.failure)
     else:
-        body = await state.answers.form(found, kind, system)
+        if not FORMS[kind].by_target:
+            places_of(list(product(found.request["systems"], found.request["pythons"])), system, python)
+            system = python = None
+        body = await state.answers.form(found, kind, system, python)
         response = Response(body, media_type=FORMS[kind].media_type)
         response.headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         response.headers["Cache-Control"] = _FOR_EVER
@@ -203,9 +224,12 @@ async def _respond(state: State, found: Resolution, kind: str, system: str | Non
     return response
 
 
-def _path(found: Resolution, kind: str, system: str | None) -> str:
-    query = "" if system is None else f"?platform={system}"
-    return f"/resolutions/{found.id}{'' if found.lock is None else FORMS[kind].suffix}{query}"
+def _path(found: Resolution, kind: str, system: str | None, python: str | None) -> str:
+    if found.lock is None:
+        return f"/resolutions/{found.id}"
+    named = {"platform": system, "python": python} if FORMS[kind].by_target else {}
+    query = urlencode({name: value for name, value in named.items() if value is not None})
+    return f"/resolutions/{found.id}{FORMS[kind].suffix}{'?' if query else ''}{query}"
 
 
 async def read_limited(request: Request, limit: int) -> bytes:

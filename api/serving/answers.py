@@ -83,9 +83,12 @@ class Answers:
             self.memory.keep(question, answer)
         return answer
 
-    async def form(self, resolution: Resolution, form: str, system: str | None = None) -> bytes:
+    async def form(
+        self, resolution: Resolution, form: str, system: str | None = None, python: str | None = None
+    ) -> bytes:
         """Return the lock of *resolution* in a form of :data:`api.serving.forms.FORMS`.
 
+        :param system: with *python*, which of its targets: :func:`api.serving.forms.render`.
         :raises NoSolution: where it has none.
         :raises InputError: ``not-in-lock``.
         :raises Unavailable: where no worker can write it.
@@ -95,8 +98,8 @@ class Answers:
             raise resolution.failure
         if form == "lock":
             return resolution.lock.encode()
-        body = self.memory.form(resolution.id, form, system)
+        body = self.memory.form(resolution.id, form, system, python)
         if body is None:
-            body = await self.pool.render(resolution.lock, form, system)
-            self.memory.keep_form(resolution.id, form, system, body)
+            body = await self.pool.render(resolution.lock, form, system, python)
+            self.memory.keep_form(resolution.id, form, system, python, body)
         return body

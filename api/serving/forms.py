@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from api.service import render_nix, target_of
+from api.service import render_nix, target_of, targets_of
 from resolver.export import to_pylock, to_requirements
 from resolver.graph import render_tree
 from resolver.graph_forms import graph_to_json, render_dot
@@ -22,44 +22,45 @@ class Form:
     media_type: str
     suffix: str
     """Of the path of a permanent link that gives this form, and of files."""
-    render: Callable[[Lock, str | None], str]
+    render: Callable[[Lock, str | None, str | None], str]
+    """Takes the lock, a system and a Python, of which None is any."""
     by_target: bool = True
     """Whether it can be about one target alone."""
 
 
-def _lock(lock: Lock, _: str | None) -> str:
+def _lock(lock: Lock, _: str | None, __: str | None) -> str:
     return render_lock(lock)
 
 
-def _nix(lock: Lock, _: str | None) -> str:
+def _nix(lock: Lock, _: str | None, __: str | None) -> str:
     return render_nix(lock)
 
 
-def _pylock(lock: Lock, system: str | None) -> str:
-    return to_pylock(lock.targets if system is None else [target_of(lock, system)])
+def _pylock(lock: Lock, system: str | None, python: str | None) -> str:
+    return to_pylock(targets_of(lock, system, python))
 
 
-def _requirements(lock: Lock, system: str | None) -> str:
-    return to_requirements(target_of(lock, system), hashes=True)
+def _requirements(lock: Lock, system: str | None, python: str | None) -> str:
+    return to_requirements(target_of(lock, system, python), hashes=True)
 
 
-def _tree(lock: Lock, system: str | None) -> str:
-    return render_tree(target_of(lock, system))
+def _tree(lock: Lock, system: str | None, python: str | None) -> str:
+    return render_tree(target_of(lock, system, python))
 
 
-def _graph(lock: Lock, system: str | None) -> str:
-    targets = lock.targets if system is None else [target_of(lock, system)]
+def _graph(lock: Lock, system: str | None, python: str | None) -> str:
+    targets = targets_of(lock, system, python)
     return json.dumps({"targets": [graph_to_json(target) for target in targets]}, indent=1) + "\n"
 
 
-def _dot(lock: Lock, system: str | None) -> str:
-    return render_dot(target_of(lock, system))
+def _dot(lock: Lock, system: str | None, python: str | None) -> str:
+    return render_dot(target_of(lock, system, python))
 
 
-def _svg(lock: Lock, system: str | None) -> str:
+def _svg(lock: Lock, system: str | None, python: str | None) -> str:
     from api.web.drawing import draw
 
-    return draw(target_of(lock, system))
+    return draw(target_of(lock, system, python))
 
 
 #: By name, as ``?format=`` has it. The first is given where a client likes several as much.
@@ -75,10 +76,12 @@ FORMS: Mapping[str, Form] = {
 }
 
 
-def render(lock: Lock, form: str, system: str | None = None) -> bytes:
+def render(lock: Lock, form: str, system: str | None = None, python: str | None = None) -> bytes:
     """Return *lock* in a form of :data:`FORMS`, in UTF-8.
 
-    :param system: one of the lock's, for forms about one target; None for its first, or all where a form holds several.
+    :param system: one of the lock's, for forms about targets; None for any.
+    :param python: X.Y or X.Y.Z, likewise. Of the targets that fit, a form is about all where it holds several, else
+        about the first.
     :raises InputError: ``not-in-lock``.
     """
-    return FORMS[form].render(lock, system).encode()
+    return FORMS[form].render(lock, system, python).encode()

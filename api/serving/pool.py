@@ -109,13 +109,13 @@ class Pool:
         """
         return await self._run(worker.resolve_sent, pickle.dumps(question))
 
-    async def render(self, lock: str, form: str, system: str | None = None) -> bytes:
+    async def render(self, lock: str, form: str, system: str | None = None, python: str | None = None) -> bytes:
         """Return the text of a lock in another form (:func:`api.serving.worker.render_form`).
 
         :raises InputError: ``not-in-lock``.
         :raises Unavailable: as :meth:`resolve`.
         """
-        return await self._run(worker.render_form, lock, form, system)
+        return await self._run(worker.render_form, lock, form, system, python)
 
     async def _run(self, function: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
         if self._waiting >= self._limits.waiting:

@@ -94,6 +94,7 @@ def resolve(question: Question) -> Answer:
         builds=question.builds,
         most_facts=settings.limits.facts,
         spend=lambda count: publisher.spend(question.client, count),
+        charge=lambda count: publisher.charge(question.client, count),
         publish=publisher,
     )
     try:
@@ -142,15 +143,15 @@ def resolve_sent(question: bytes) -> Answer:
 
 
 @_letting_go
-def render_form(lock: str, form: str, system: str | None) -> bytes:
+def render_form(lock: str, form: str, system: str | None, python: str | None) -> bytes:
     """Return a lock in another form (:data:`api.serving.forms.FORMS`), as bytes to send.
 
     :param lock: text of a mach.lock that this service wrote.
-
+    :param system: with *python*, which of its targets: :func:`api.serving.forms.render`.
     :raises InputError: ``not-in-lock``.
     :raises MemoryError: as :func:`resolve_sent`.
     """
-    return render(read_lock(lock), form, system)
+    return render(read_lock(lock), form, system, python)
 
 
 def _log_line(text: str) -> None:

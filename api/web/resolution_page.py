@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request, Response
 from markupsafe import Markup
 
 from api.http.problems import problem_of
 from api.http.state import State
+from api.service import target_of
 from api.serving.resolution import Resolution
-from resolver.errors import InputError
-from resolver.lock import Lock, LockTarget
+from resolver.lock import LockTarget
 from resolver.lock_reader import read_lock
 
 from .changes import fixes_of
 from .command import command_of, files_of
-from .drawing import draw
 from .rendering import render_page
 from .views import view_target
 
@@ -49,15 +49,16 @@ async def resolution_page(
     assert found.lock is not None, "a resolution has a lock or a problem"
     lock_text = found.lock
     lock = await asyncio.to_thread(read_lock, lock_text)
-    target = _choose(lock, system, python)
+    target = target_of(lock, system, python)
     nix = await state.answers.form(found, "nix")
-    picture = await _picture(state, found, lock, target)
+    picture = await _picture(state, found, target)
     return await asyncio.to_thread(
         lambda: render_page(
             "resolution.html",
             request=request,
             view=view_target(target),
-            targets=_targets(lock),
+            query=_query(target),
+            targets=[(each, _query(each)) for each in lock.targets],
             origin=str(request.base_url).rstrip("/"),
             picture=picture,
             nix=_shown(nix),
@@ -78,32 +79,15 @@ def _told_of_all(found: Resolution) -> dict[str, Any]:
     }
 
 
-def _choose(lock: Lock, system: str | None, python: str | None) -> LockTarget:
-    for target in lock.targets:
-        if system in (None, target.system) and python in (None, target.python):
-            return target
-    raise InputError(
-        "not-in-lock",
-        "the resolution has no such target",
-        context=[f"it has {', '.join(f'{t.system} with Python {t.python}' for t in lock.targets)}"],
-        hint="leave ?platform= and ?python= out to see its first",
-    )
+def _query(target: LockTarget) -> str:
+    """Return the query of the page, and of the forms, that are about *target*."""
+    return f"?{urlencode({'platform': target.system, 'python': target.python})}"
 
 
-def _targets(lock: Lock) -> list[tuple[LockTarget, str]]:
-    """Return each target with the query that shows it."""
-    return [(target, f"?platform={target.system}&python={target.python}") for target in lock.targets]
-
-
-async def _picture(state: State, found: Resolution, lock: Lock, target: LockTarget) -> Markup | None:
+async def _picture(state: State, found: Resolution, target: LockTarget) -> Markup | None:
     if len(target.pins) > _LARGEST_GRAPH:
         return None
-    first = next(t for t in lock.targets if t.system == target.system)
-    if first is target:
-        text = (await state.answers.form(found, "svg", target.system)).decode()
-    else:
-        # links of forms tell platforms apart, not Pythons
-        text = await asyncio.to_thread(draw, target)
+    text = (await state.answers.form(found, "svg", target.system, target.python)).decode()
     return Markup(text)  # noqa: S704 - our own picture, in which draw() escapes what strangers wrote
 
 

@@ -82,7 +82,45 @@ def test_what_a_lock_does_not_have(locked: Machine) -> None:
     assert "flask" in locked.mach("why", "flask", code=2).stderr
     told = locked.mach("tree", "--platform", "aarch64-linux", code=2).stderr
     assert "error[not-in-lock]" in told
-    assert "it has aarch64-darwin, x86_64-linux" in told
+    assert "it has aarch64-darwin with Python 3.11.9, x86_64-linux with Python 3.11.9" in told
+
+
+@pytest.fixture(scope="module")
+def four(world: World, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """A machine with a lock for two platforms and two Pythons; tests only read it."""
+    machine = Machine(home=tmp_path_factory.mktemp("four"), index_url=world.url)
+    asked = ('idna<3.4; python_version < "3.12"', 'rich<14; python_version >= "3.12"')
+    machine.mach("lock", *asked, *PLATFORMS, "--python", "3.10", "--python", "3.13")
+    return machine
+
+
+@pytest.mark.parametrize("words", ["export", "tree", "tree --json", "export --format pylock"])
+def test_platform_and_python_name_a_target(four: Machine, words: str) -> None:
+    for python, shown, other in (("3.10", "idna", "rich"), ("3.13.11", "rich", "idna")):
+        told = four.mach(*words.split(), "--platform", "x86_64-linux", "--python", python)
+        assert (shown in told.stdout, other in told.stdout) == (True, False)
+        assert told.stderr == ""
+
+
+def test_of_several_targets_that_fit_it_is_told_which_was_taken(four: Machine) -> None:
+    for words in (("export",), ("tree",), ("why", "idna")):
+        told = four.mach(*words)
+        assert "this is for aarch64-darwin with Python 3.10.19, the first of 4 targets that fit: " in told.stderr
+        assert "--platform and --python choose another" in told.stderr
+        assert four.mach(*words, "-q").stderr == ""
+        told = four.mach(*words, "--platform", "x86_64-linux")
+        assert "x86_64-linux with Python 3.10.19, the first of 2 targets that fit: --python chooses" in told.stderr
+    told = four.mach("export", "--format", "pylock", "--python", "3.13")
+    assert "rich" in told.stdout, "it holds both platforms"
+    assert told.stderr == ""
+    assert "rich" in four.mach("why", "rich", "--python", "3.13").stdout
+
+
+@pytest.mark.parametrize("words", ["export", "export --format pylock", "tree", "why idna"])
+def test_a_python_that_the_lock_does_not_have(four: Machine, words: str) -> None:
+    told = four.mach(*words.split(), "--platform", "x86_64-linux", "--python", "3.12", code=2).stderr
+    assert "error[not-in-lock]: the lock has no target for x86_64-linux with Python 3.12" in told
+    assert "x86_64-linux with Python 3.13.11" in told
 
 
 def test_where_the_order_of_providers_decided_is_told(fake_index: FakeIndex, tmp_path: Path) -> None:

@@ -71,6 +71,47 @@ def test_every_form_of_an_answer_has_a_link(service: httpx.Client, operator: Mac
         assert operator.mach(*by_command[form]).stdout == asked.text
 
 
+OLD_AND_NEW = {
+    "requirements": ['idna<3.4 ; python_version < "3.12"', 'rich<14 ; python_version >= "3.12"'],
+    "python": ["3.10", "3.13"],
+    "platforms": ["aarch64-linux", "x86_64-linux"],
+}
+
+
+@pytest.mark.parametrize("form", [name for name, form in FORMS.items() if form.by_target])
+def test_platform_and_python_name_a_target(service: httpx.Client, form: str) -> None:
+    def ask(**query: str) -> str:
+        posted = service.post("/resolve", json=OLD_AND_NEW, params={"format": form, **query})
+        assert posted.status_code == 200, posted.text
+        given = service.get(posted.headers["Content-Location"])
+        assert given.text == posted.text, "the permanent link names the target, too"
+        return given.text
+
+    old, new = (ask(platform="x86_64-linux", python=python) for python in ("3.10.19", "3.13.11"))
+    assert ("idna" in old, "rich" in old) == (True, False)
+    assert ("idna" in new, "rich" in new) == (False, True)
+    assert ask(platform="x86_64-linux", python="3.13") == new
+    by_python, by_platform = ask(python="3.13"), ask(platform="x86_64-linux")
+    if form in ("pylock", "graph"):  # they hold all that fit
+        assert ("idna" in by_python, "rich" in by_python) == (False, True)
+        assert ("idna" in by_platform, "rich" in by_platform) == (True, True)
+    else:
+        assert by_python == ask(platform="aarch64-linux", python="3.13")
+        assert by_platform == old
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("query", [{"python": "3.12"}, {"platform": "riscv64-linux", "python": "3.13"}])
+def test_a_target_that_the_lock_does_not_have(service: httpx.Client, form: str, query: dict[str, str]) -> None:
+    known = service.post("/resolve", json=OLD_AND_NEW).headers["Mach-Resolution"]
+    for answer in (
+        service.post("/resolve", json=OLD_AND_NEW, params={"format": form, **query}),
+        service.get(f"/resolutions/{known}{FORMS[form].suffix}", params=query),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (400, "not-in-lock")
+        assert "x86_64-linux with Python 3.13.11" in answer.json()["context"][0]
+
+
 def test_a_graph_has_every_pin_and_edge(service: httpx.Client) -> None:
     lock = resolve(service, "rich<14\n").json()
     (graph,) = resolve(service, "rich<14\n", format="graph").json()["targets"]

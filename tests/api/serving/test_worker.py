@@ -24,7 +24,7 @@ except MemoryError as error:
 """
 
 
-@pytest.mark.parametrize("call", ["render_form(text, 'nix', None)", "resolve_sent(question)"])
+@pytest.mark.parametrize("call", ["render_form(text, 'nix', None, None)", "resolve_sent(question)"])
 def test_who_ran_out_of_memory_has_enough_to_say_so(call: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", WITHOUT_MEMORY.replace("{call}", call)], capture_output=True, text=True, check=False

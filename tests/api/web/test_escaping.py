@@ -91,6 +91,7 @@ def test_in_the_page_of_a_resolution(text: str) -> None:
         render(
             "resolution.html",
             view=view_target(locked),
+            query="?x",
             targets=[(locked, "?x"), (locked, "?y")],
             origin="https://service.example",
             picture=None,

@@ -127,11 +127,28 @@ def test_every_target_has_its_page(reader: Reader, client: httpx.Client) -> None
     (form,) = reader.get("/").forms
     page = reader.send(form, requirements="httpie", python=["3.12", "3.13"], platforms=["x86_64-linux"])
     link = path_of(page)
-    shown = {a.attributes["href"] for a in page.all("a") if "python=" in a.attributes["href"]}
+    shown = {a.attributes["href"] for a in page.all("a") if a.attributes["href"].startswith(f"{link}?")}
     assert len(shown) == 2
     for href in shown:
         assert f"Python {href.partition('python=')[2]};" in " ".join(reader.get(href).text.split())
     reader.get(f"{link}?platform=x86_64-linux&python=2.7", status=400)
+
+
+def test_the_links_of_a_page_are_about_its_target(reader: Reader, client: httpx.Client) -> None:
+    asked = 'idna<3.4 ; python_version < "3.13"\nrich<14 ; python_version >= "3.13"\n'
+    (form,) = reader.get("/").forms
+    link = path_of(reader.send(form, requirements=asked, python=["3.12", "3.13"], platforms=["x86_64-linux"]))
+    for python, shown, other in (("3.12.12", "idna", "rich"), ("3.13.11", "rich", "idna")):
+        page = reader.get(f"{link}?platform=x86_64-linux&python={python}")
+        assert f"On x86_64-linux with Python {python};" in " ".join(page.text.split())
+        files = {a.attributes["href"] for a in page.all("a") if a.attributes["href"].startswith(f"{link}.")}
+        of_target = {href for href in files if "?" in href}
+        assert {href.partition("?")[0].removeprefix(link) for href in of_target} == {
+            ".dot", ".json", ".pylock.toml", ".svg", ".txt",
+        }  # fmt: skip
+        for href in of_target:
+            text = client.get(href).text
+            assert (shown in text, other in text) == (True, False), href
 
 
 def test_a_file_is_as_good_as_text(client: httpx.Client) -> None:
