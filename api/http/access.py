@@ -15,6 +15,7 @@ from api.serving.journal import write_event
 
 from .clients import SCOPE_KEY, Client, address_of
 from .headers import protect
+from .heads import as_get, without_content
 from .metrics import Meter
 
 __all__ = ["Access"]
@@ -49,6 +50,8 @@ class Access:
         request_id = asked[0] if len(asked) == 1 and _SANE_ID.fullmatch(asked[0]) else secrets.token_hex(8)
         told: dict[str, Any] = {"status": None}
         ended = False
+        # a copy for HEAD: the server, which has this one, must not take it for GET
+        inner = as_get(scope)
 
         async def answer(message: Message) -> None:
             nonlocal ended
@@ -61,10 +64,10 @@ class Access:
                 )
             elif message["type"] == "http.response.body" and not message.get("more_body", False):
                 ended = True
-            await send(message)
+            await send(message if inner is scope else without_content(message))
 
         try:
-            await self._app(scope, receive, answer)
+            await self._app(inner, receive, answer)
         except Exception:
             # it was written to the log where it was answered; the server would write its text as well
             if not ended:
@@ -72,8 +75,8 @@ class Access:
         finally:
             seconds = time.perf_counter() - began
             method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-            path = _template(scope)
-            client: Client = scope.get(SCOPE_KEY) or Client(name=address_of(scope))
+            path = _template(inner)
+            client: Client = inner.get(SCOPE_KEY) or Client(name=address_of(scope))
             self._meter.observe(method, path, told["status"] or 0, seconds)
             write_event(
                 _LOG,

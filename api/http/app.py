@@ -29,6 +29,7 @@ from .admission import Admission
 from .description import describe
 from .metrics import Meter
 from .problems import problem, problem_of
+from .routing import all_routes, allowed_methods
 from .settings import SETTINGS_VARIABLE, ServiceSettings
 from .state import open_state
 from .tokens import read_tokens
@@ -82,8 +83,10 @@ def make_app(settings: ServiceSettings) -> FastAPI:
         hosts=settings.hosts,
         meter=meter,
     )
-    for part in (pages, resolving, catalog, exporting, health):
-        app.include_router(part.router)
+    routers = [part.router for part in (pages, resolving, catalog, exporting, health)]
+    app.state.routes = all_routes(app, routers)
+    for router in routers:
+        app.include_router(router)
     _handle_errors(app)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app
@@ -109,7 +112,8 @@ def _handle_errors(app: FastAPI) -> None:
             title, hint = "there is nothing at this address", "/docs lists what the service has"
             response = problem(status, "not-found", title, hint=hint)
         elif status == 405:
-            hint = f"what is allowed: {headers.get('Allow', 'nothing')}; see /docs"
+            headers = {**headers, "Allow": ", ".join(allowed_methods(app.state.routes, request.scope))}
+            hint = f"what is allowed: {headers['Allow']}; see /docs"
             response = problem(status, "method-not-allowed", "this address does not take that method", hint=hint)
         else:
             response = problem(status, "http-error", str(error.detail))

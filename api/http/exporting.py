@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
 from api.service import find_snapshot
 
+from .heads import is_head
 from .problems import PROBLEM_RESPONSES
 from .state import State, state_of
 
@@ -33,21 +33,32 @@ _MEDIA_TYPE = "application/gzip"
 async def facts(request: Request, name: str) -> Response:
     """Give a snapshot (id, unambiguous prefix, name, or ``newest``) as the file that ``mach db import`` reads."""
     state = state_of(request)
-    file, snapshot = await asyncio.to_thread(_export, state, name)
+    generation, snapshot = await asyncio.to_thread(_find, state, name)
     headers = {"ETag": f'"{snapshot}"', "Mach-Snapshot": snapshot}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    return FileResponse(file, media_type=_MEDIA_TYPE, filename=f"{snapshot[:12]}.mach", headers=headers)
+    filename = f"{snapshot[:12]}.mach"
+    if is_head(request):
+        # how long the file is takes as much work as the file
+        headers |= {"Accept-Ranges": "bytes", "Content-Disposition": f'attachment; filename="{filename}"'}
+        answer = Response(media_type=_MEDIA_TYPE, headers=headers)
+        del answer.headers["content-length"]
+        return answer
+    file = await asyncio.to_thread(state.exports.file, generation, snapshot)
+    return FileResponse(file, media_type=_MEDIA_TYPE, filename=filename, headers=headers)
 
 
-def _export(state: State, name: str) -> tuple[Path, str]:
+def _find(state: State, name: str) -> tuple[int, str]:
+    """Return generation and id of a snapshot.
+
+    :raises InputError: ``unknown-snapshot``, ``ambiguous-snapshot``.
+    """
     if name == "newest":
         from db.snapshot import snapshot_id
 
-        generation: int | None = state.catalog.generation()
-        snapshot: str | None = snapshot_id(state.catalog, generation)
-    else:
-        generation, snapshot = find_snapshot(state.catalog, name)
+        newest = state.catalog.generation()
+        return newest, snapshot_id(state.catalog, newest)
+    generation, snapshot = find_snapshot(state.catalog, name)
     assert generation is not None
     assert snapshot is not None
-    return state.exports.file(generation, snapshot), snapshot
+    return generation, snapshot

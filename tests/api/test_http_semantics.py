@@ -1,0 +1,132 @@
+"""``mach serve`` as RFC 9110 has it: HEAD."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.e2e.machines import Machine
+from tests.support.service import TEXT, code, serving
+from tests.support.world import World
+
+#: Headers of an answer that are of the moment.
+PASSING = ("date", "x-request-id", "last-modified")
+
+
+@pytest.fixture(scope="module")
+def operator(world: World, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """The machine that the service of this module runs on."""
+    machine = Machine(home=tmp_path_factory.mktemp("operator"), index_url=world.url)
+    machine.mach("crawl", "idna", "installer", "pyproject-hooks", "-q", "--db", "catalog.db")
+    machine.mach("db", "pin", "now", "--db", "catalog.db")
+    return machine
+
+
+@pytest.fixture(scope="module")
+def service(operator: Machine) -> Iterator[TestClient]:
+    """A client of a service in this process."""
+    with serving(operator) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def process(operator: Machine) -> Iterator[httpx.Client]:
+    """A client of a service as a process: what a server makes of the answers is seen by this one alone."""
+    given = ("--workers", "1", "--db", "catalog.db")
+    with operator.serve(*given) as url, httpx.Client(base_url=url, timeout=60) as client:
+        yield client
+
+
+def lasting(answer: httpx.Response) -> dict[str, str]:
+    """Return the headers of *answer* that another answer to the same has, too."""
+    return {name: value for name, value in answer.headers.items() if name not in PASSING}
+
+
+# ---- HEAD
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/docs",
+        "/favicon.ico",
+        "/healthz",
+        "/readyz",
+        "/version",
+        "/openapi.json",
+        "/snapshots",
+        "/snapshots/now",
+        "/projects/idna",
+        "/projects/nobody-knows-this",
+        "/nothing",
+    ],
+)
+def test_head_gives_the_headers_of_get_and_no_content(process: httpx.Client, path: str, accept: str) -> None:
+    got = process.get(path, headers={"Accept": accept})
+    head = process.head(path, headers={"Accept": accept})
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    assert lasting(head) == lasting(got)
+    assert int(head.headers["Content-Length"]) == len(got.content)
+
+
+def test_permanent_links_answer_head(process: httpx.Client) -> None:
+    solved = process.post("/resolve", content="idna\n", headers=TEXT)
+    for suffix in ("", ".lock", ".nix", ".svg"):
+        link = f"/resolutions/{solved.headers['Mach-Resolution']}{suffix}"
+        got, head = process.get(link), process.head(link)
+        assert (head.status_code, head.content, lasting(head)) == (200, b"", lasting(got))
+    assert process.head(link, headers={"If-None-Match": head.headers["ETag"]}).status_code == 304
+
+
+def test_a_snapshot_is_not_exported_to_tell_its_headers(service: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    got = service.get("/snapshots/newest/facts")
+    monkeypatch.setattr("db.transfer.export_snapshot", None)  # nothing can be exported from here on
+    service.app.state.mach.exports._files.clear()  # type: ignore[attr-defined]
+    head = service.head("/snapshots/newest/facts", headers={"Range": "bytes=0-1"})
+    assert (head.status_code, head.content) == (200, b"")
+    told = lasting(got)
+    del told["content-length"]
+    assert lasting(head) == told
+    assert service.head("/snapshots/newest/facts", headers={"If-None-Match": head.headers["ETag"]}).status_code == 304
+
+
+def test_head_is_read_by_a_server_as_get_without_a_body(process: httpx.Client) -> None:
+    """The connection stays usable: nothing of one answer is read as the beginning of the next."""
+    for _ in range(3):
+        assert process.head("/snapshots/newest/facts").content == b""
+        assert process.head("/metrics").content == b""
+        assert process.get("/healthz").json()["status"] == "ok"
+
+
+def test_head_is_counted_as_head(service: TestClient) -> None:
+    service.head("/snapshots/now")
+    figures = service.get("/metrics").text
+    assert 'mach_request_seconds_count{method="HEAD",path="/snapshots/{name}",status="200"}' in figures
+
+
+def test_the_document_has_each_operation_once(service: TestClient) -> None:
+    paths = service.get("/openapi.json").json()["paths"]
+    assert {method for methods in paths.values() for method in methods} == {"get", "post"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("HEAD", "/resolve", "POST"),
+        ("GET", "/diff", "POST"),
+        ("POST", "/version", "GET, HEAD"),
+        ("DELETE", "/", "GET, HEAD, POST"),
+        ("PUT", "/openapi.json", "GET, HEAD"),
+        ("POST", "/resolutions/x", "GET, HEAD"),
+    ],
+)
+def test_what_is_allowed_at_an_address_is_told(service: TestClient, method: str, path: str, allowed: str) -> None:
+    answer = service.request(method, path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+    if method != "HEAD":
+        assert (code(answer), allowed in answer.json()["hint"]) == ("method-not-allowed", True)
