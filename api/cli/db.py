@@ -90,15 +90,27 @@ def pin(name: str, snapshot: str | None, replace: bool, db: str | None, as_json:
         click.echo(identity)
 
 
-@db.command(epilog="Example: mach db verify")
+@db.command(epilog="Example: mach db verify --lock mach.lock --snapshot release-2026-11")
+@click.option(
+    "--lock", "lock_file", metavar="LOCK", help="Make this lock again from its facts; exit 1 where it differs."
+)
+@click.option("--snapshot", metavar="ID", help="With --lock: from this state.  [default: the newest]")
 @catalog_options(fetching=False)
 @output_options(json=True)
-def verify(db: str | None, as_json: bool) -> None:
-    """Compute every digest and page again from the facts, and report what differs."""
+def verify(lock_file: str | None, snapshot: str | None, db: str | None, as_json: bool) -> None:
+    """Compute every digest and page again from the facts, and report what differs.
+
+    With --lock, make a lock again instead, from its own request and the facts that it names, and compare all bytes.
+    """
     from db.catalog import open_catalog
     from db.verification import verify as find_differences
     from resolver.errors import DataError
 
+    if lock_file is not None:
+        _verify_lock(lock_file, snapshot, db, as_json)
+        return
+    if snapshot is not None:
+        raise click.UsageError("--snapshot says from which state --lock LOCK is made again; all states are verified")
     with open_catalog(db, create=False, readonly=True) as handle:
         differences = find_differences(handle)
     if as_json and not differences:
@@ -112,6 +124,22 @@ def verify(db: str | None, as_json: bool) -> None:
             details={"differences": [asdict(d) for d in differences]},
         )
     Console.current().note("the catalog is intact")
+
+
+def _verify_lock(lock_file: str, snapshot: str | None, db: str | None, as_json: bool) -> None:
+    from api.catalog_service import verify_lock
+    from db.catalog import open_catalog
+    from db.snapshot import resolve_snapshot
+
+    console = Console.current()
+    lock, path = read_lock_or_refuse(lock_file), Path(lock_file)
+    text = path.read_bytes().decode()
+    with open_catalog(db, create=False, readonly=True) as handle:
+        generation = None if snapshot is None else resolve_snapshot(handle, snapshot)
+        verify_lock(handle, lock, text, generation, folder=path.parent, notices=console.notices())
+    console.note(f"{lock_file} is what its request gives on the facts that it names, byte for byte")
+    if as_json:
+        console.result({"lock": lock_file, "repeated": True})
 
 
 @db.command(epilog="Example: mach db export --lock mach.lock facts.mach")

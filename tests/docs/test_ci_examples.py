@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +15,48 @@ import yaml
 
 from tests.docs.error_codes import ROOT
 from tests.e2e.machines import Machine
-from tests.support.world import World
+from tests.support.dists import make_wheel, wheel_from_installed
+from tests.support.index import FakeIndex
 
 EXAMPLES = ROOT / "examples/ci"
+#: Given to who locks and to who checks: two platforms.
+CONFIGURATION = 'platforms = ["aarch64-darwin", "x86_64-linux"]\n'
 
 
 @pytest.fixture
-def machine(world: World, tmp_path: Path) -> Machine:
-    """The machine that the service runs on."""
+def index(fake_index: FakeIndex) -> FakeIndex:
+    """An index with a release that only some answers pass over, and the builders' tools."""
+    for version in ("1.0", "2.0"):
+        fake_index.add(make_wheel("app", version, requires=[f"part=={version}"]))
+        fake_index.add(make_wheel("part", version))
+    fake_index.add(make_wheel("other", "1.0"))
+    for tool in ("installer", "pyproject-hooks"):
+        fake_index.add(wheel_from_installed(tool))
+    return fake_index
+
+
+@pytest.fixture
+def machine(index: FakeIndex, tmp_path: Path) -> Machine:
+    """The machine that the service runs on, and where locks are made; its catalog knows every project."""
     home = tmp_path / "machine"
     home.mkdir()
-    return Machine(home=home, index_url=world.url)
+    machine = Machine(home=home, index_url=index.url)
+    machine.write("mach.toml", CONFIGURATION)
+    machine.mach("crawl", *index.projects, "-q", "--rate", "100")
+    return machine
 
 
 @pytest.fixture
-def runner(tmp_path: Path, world: World) -> Machine:
+def runner(index: FakeIndex, tmp_path: Path) -> Machine:
     """A machine that knows nothing, with the command ``mach``."""
     home = tmp_path / "runner"
     (home / "bin").mkdir(parents=True)
     command = home / "bin/mach"
     command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m api.cli "$@"\n')
     command.chmod(0o755)
-    return Machine(home=home, index_url=world.url)
+    runner = Machine(home=home, index_url=index.url)
+    runner.write("mach.toml", CONFIGURATION)
+    return runner
 
 
 def run(machine: Machine, step: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -45,35 +67,86 @@ def run(machine: Machine, step: str, environ: dict[str, str]) -> subprocess.Comp
     )
 
 
-def test_github_actions_pins_a_snapshot_of_a_service(machine: Machine, runner: Machine) -> None:
+def lock_from_nothing(machine: Machine, *options: str) -> None:
+    """Write a lock for which the newest release was looked at and passed over."""
+    machine.write("requirements.txt", "app\npart<2\n")
+    machine.mach("lock", "-r", "requirements.txt", *options)
+
+
+def lock_that_keeps_pins(machine: Machine, *options: str) -> None:
+    """Write a lock with an older release, since the lock before it had that."""
+    machine.write("requirements.txt", "app<2\n")
+    machine.mach("lock", "-r", "requirements.txt", *options)
+    machine.write("requirements.txt", "app\nother\n")
+    machine.mach("lock", "-r", "requirements.txt", *options)
+    assert "app-1.0-py3-none-any.whl" in machine.read("mach.lock")
+
+
+def carry(machine: Machine, runner: Machine, *names: str) -> None:
+    for name in names:
+        (runner.home / name).write_bytes((machine.home / name).read_bytes())
+
+
+def github_steps() -> tuple[dict[str, str], list[str]]:
     workflow: dict[str, Any] = yaml.safe_load((EXAMPLES / "github-actions.yml").read_text())
-    steps = [step["run"] for step in workflow["jobs"]["lock"]["steps"] if "run" in step]
-    assert steps[0].startswith("pipx install")
-    runner.write("requirements.txt", "rich<14\n")
-    with machine.serve() as url:
-        httpx.post(f"{url}/resolve", content=b"rich\n", headers={"Content-Type": "text/plain"}, timeout=60)
-        snapshot = machine.mach("db", "pin", "release").stdout.strip()
-        given = {"MACH_SERVICE": url, "MACH_SNAPSHOT": snapshot}
-        environ = {**workflow["env"], **given}
-        asked = httpx.post(f"{url}/resolve", json={"requirements": "rich<14", "snapshot": snapshot}, timeout=60)
-        runner.write("mach.lock", asked.text)
-        for step in steps[1:]:
-            done = run(runner, step, environ)
-            assert done.returncode == 0, done.stderr
-        runner.write("requirements.txt", "rich<13\n")
-        assert [run(runner, step, environ).returncode for step in steps[1:]] == [1, 0, 1]
+    first, *steps = [step["run"] for step in workflow["jobs"]["lock"]["steps"] if "run" in step]
+    assert first.startswith("pipx install")
+    return workflow["env"], steps
 
 
-def test_gitlab_takes_the_facts_of_a_lock_from_a_file(machine: Machine, runner: Machine) -> None:
+def gitlab_steps() -> tuple[dict[str, str], list[str]]:
     job: dict[str, Any] = yaml.safe_load((EXAMPLES / "gitlab-ci.yml").read_text())["lock"]
     assert job["before_script"] == ["pip install mach-resolver"]
-    machine.write("requirements.txt", "rich<14\n")
-    machine.mach("lock", "-r", "requirements.txt")
+    return job["variables"], job["script"]
+
+
+def test_github_actions_pins_a_snapshot_of_a_service(machine: Machine, runner: Machine) -> None:
+    environ, steps = github_steps()
+    snapshot = machine.mach("db", "pin", "release").stdout.strip()
+    with machine.serve() as url:
+        environ = {**environ, "MACH_SERVICE": url, "MACH_SNAPSHOT": snapshot}
+        asked = {"requirements": "app\npart<2", "snapshot": snapshot, "platforms": ["aarch64-darwin", "x86_64-linux"]}
+        by_service = httpx.post(f"{url}/resolve", json=asked, timeout=60).text
+        for make_lock in (lock_that_keeps_pins, lock_from_nothing):
+            (machine.home / "mach.lock").unlink(missing_ok=True)
+            make_lock(machine, "--snapshot", snapshot)
+            carry(machine, runner, "requirements.txt", "mach.lock")
+            for step in steps:
+                done = run(runner, step, environ)
+                assert done.returncode == 0, f"{make_lock.__name__}: {done.stderr}"
+        assert by_service == machine.read("mach.lock")
+        runner.write("requirements.txt", "app>=2\n")
+        assert run(runner, steps[0], environ).returncode == 1
+        other_file = re.sub('"sha256": "[0-9a-f]{64}"', f'"sha256": "{64 * "0"}"', runner.read("mach.lock"), count=1)
+        runner.write("mach.lock", other_file)
+        failed = run(runner, steps[-1], environ)
+        assert (failed.returncode, "error[lock-not-repeated]" in failed.stderr) == (1, True), failed.stderr
+
+
+@pytest.mark.parametrize("make_lock", [lock_from_nothing, lock_that_keeps_pins])
+@pytest.mark.parametrize("named", [True, False], ids=["with_a_snapshot", "without_a_snapshot"])
+def test_gitlab_takes_the_facts_of_a_lock_from_a_file(
+    machine: Machine, runner: Machine, make_lock: Callable[..., None], named: bool
+) -> None:
+    environ, steps = gitlab_steps()
+    snapshot = machine.mach("db", "pin", "release").stdout.strip()
+    make_lock(machine, *(["--snapshot", snapshot] if named else ["--offline"]))
+    assert (snapshot in machine.read("mach.lock")) == named
     machine.mach("db", "export", "--lock", "mach.lock", "facts.mach")
-    for name in ("requirements.txt", "mach.lock", "facts.mach"):
-        (runner.home / name).write_bytes((machine.home / name).read_bytes())
-    for step in job["script"]:
-        done = run(runner, step, job["variables"])
+    carry(machine, runner, "requirements.txt", "mach.lock", "facts.mach")
+    for step in steps:
+        done = run(runner, step, environ)
         assert done.returncode == 0, done.stderr
-    runner.write("requirements.txt", "rich<13\n")
-    assert run(runner, job["script"][0], job["variables"]).returncode == 1
+    runner.write("requirements.txt", "app>=2\n")
+    assert run(runner, steps[0], environ).returncode == 1
+
+
+def test_a_lock_is_not_made_again_from_another_state(machine: Machine, index: FakeIndex) -> None:
+    lock_from_nothing(machine)
+    snapshot = machine.mach("db", "pin", "before").stdout.strip()
+    index.add(make_wheel("app", "3.0"))
+    machine.mach("crawl", "app", "-q")
+    assert "error[facts-moved]" in machine.mach("db", "verify", "--lock", "mach.lock", code=3).stderr
+    verified = machine.mach("db", "verify", "--lock", "mach.lock", "--snapshot", snapshot, "--json")
+    assert verified.json == {"lock": "mach.lock", "repeated": True}
+    assert "--lock" in machine.mach("db", "verify", "--snapshot", snapshot, code=2).stderr
