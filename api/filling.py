@@ -41,6 +41,8 @@ __all__ = ["DEFAULT_MAX_AGE", "Filling"]
 DEFAULT_MAX_AGE = 600
 #: Runs that a single resolution may take before something is clearly wrong.
 _MOST_RUNS = 500
+#: Fetches ahead that are told of together.
+_CHARGED_TOGETHER = 50
 #: Files of one project that are fetched ahead at once.
 _LONGEST_SERIES = 32
 
@@ -75,6 +77,8 @@ class Filling:
     """Most that is fetched from indexes; None for no limit."""
     spend: Callable[[int], object] | None = None
     """Called with the number of fetches before they are made; raises where they must not be."""
+    charge: Callable[[int], object] | None = None
+    """Called with the number of those that were made ahead, which nobody was asked about."""
     publish: Callable[[Sequence[Fact]], object] | None = None
     """Stores what was fetched; None writes it to the catalog, as a generation of its own."""
     statistics: Statistics = field(default_factory=Statistics)
@@ -84,8 +88,6 @@ class Filling:
     _checked: set[tuple[str, NormalizedName]] = field(default_factory=set)
     _tried: Counter[tuple[str, NormalizedName]] = field(default_factory=Counter)
     """Runs that lacked metadata of a project."""
-    _owed: int = 0
-    """Fetches ahead that :attr:`spend` was not told of."""
 
     def __post_init__(self) -> None:
         self._backends = Backends(self.handle, self._connect, self.local_paths, self.notices.detail, self.nix)
@@ -209,16 +211,26 @@ class Filling:
                 hint="ask again: what was fetched is kept; or fill the catalog ahead with `mach crawl`",
             )
         if self.spend is not None:
-            self.spend(len(requests) + self._owed)
+            self.spend(len(requests))
+        count = len(requests)
+
+        def charge(total: int) -> None:
+            nonlocal count
+            if self.charge is not None and total > count:
+                self.charge(total - count)
+                count = total
 
         def tell(done: int, total: int, fact: Fact | None) -> None:
+            if total >= count + _CHARGED_TOGETHER:
+                charge(total)  # now: who ends this process in the middle gets nothing for nothing
             if isinstance(fact, PageFact | AbsenceFact):
                 self._checked.add((fact.index, fact.project))
             self.notices.progress(done, total, "" if fact is None else fact.project)
 
         began = time.perf_counter()
-        result = fill(requests, client=self._connect(), ahead=ahead, progress=tell, keep=kept_files())
-        self._owed = max(0, len(result.facts) + len(result.errors) - len(requests))
+        left = None if self.most_facts is None else self.most_facts - self.statistics.fetched
+        result = fill(requests, client=self._connect(), ahead=ahead, progress=tell, keep=kept_files(), most=left)
+        charge(len(result.facts) + len(result.errors))
         for skipped in result.skipped:
             self.notices.detail(str(skipped))
         self._warn_of_gone([fact for fact in result.facts if isinstance(fact, AbsenceFact)])

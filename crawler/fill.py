@@ -174,6 +174,7 @@ def fill(
     ahead: Callable[[PageFact | MetadataFact], Iterable[Request]] | None = None,
     progress: Progress | None = None,
     keep: Path | None = None,
+    most: int | None = None,
 ) -> FillResult:
     """Fetch the facts that *needs* name, and those that *ahead* asks for; nothing is resolved.
 
@@ -183,6 +184,7 @@ def fill(
         what is likely to be needed next.  What was requested before is not fetched again.
     :param progress: called in this thread after each answer.
     :param keep: a folder for sdists that were read whole, see :func:`crawler.metadata.fetch_metadata`.
+    :param most: fetches after which nothing more is asked for ahead; None for no limit.
     :returns: all facts; a fetch that fails loses none of the others.
     :raises KeyboardInterrupt: at once; what was fetched so far is lost to the caller.
     """
@@ -192,9 +194,11 @@ def fill(
     seen: set[tuple[str, str, str, bool]] = set()
     pool = _Pool(client, client.manners.connections, keep)
 
-    def add(requests: Iterable[Request]) -> int:
+    def add(requests: Iterable[Request], room: int | None = None) -> int:
         count = 0
         for request in requests:
+            if count == room:
+                break
             filename, whole = "", False
             if isinstance(request, MetadataRequest):
                 filename, whole = request.file.filename, request.whole
@@ -219,7 +223,8 @@ def fill(
                 facts.append(answer.fact)
                 skipped += answer.skipped
                 if ahead is not None and isinstance(answer.fact, PageFact | MetadataFact):
-                    total += add(ahead(answer.fact))
+                    room = None if most is None else max(0, most - total)
+                    total += add(ahead(answer.fact), room)
             if progress is not None:
                 progress(done, total, answer.fact)
     finally:

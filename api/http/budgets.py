@@ -50,6 +50,13 @@ class Budget:
                 self._full_at[client] = max(self._full_at.get(client, now), now) + count * self._step
             return wait
 
+    def charge(self, client: str, count: int) -> None:
+        """Take *count* of what *client* has, and more than that where it is too little: it waits the longer."""
+        with self._lock:
+            if self._step:
+                now = self._clock()
+                self._full_at[client] = max(self._full_at.get(client, now), now) + count * self._step
+
     def _wait(self, client: str, count: int, now: float) -> float:
         missing = max(self._full_at.get(client, now) - now, 0.0)
         # a rounding error must not refuse the last one

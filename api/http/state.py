@@ -68,7 +68,8 @@ def open_state(settings: ServiceSettings) -> Iterator[State]:
     )
     with contextlib.ExitStack() as stack:
         catalog = stack.enter_context(_open(settings.db))
-        publisher = stack.enter_context(Publisher(catalog, spend=Budget(settings.facts_per_minute).spend))
+        facts = Budget(settings.facts_per_minute)
+        publisher = stack.enter_context(Publisher(catalog, spend=facts.spend, charge=facts.charge))
         memory = stack.enter_context(Memory(catalog, most=settings.most_resolutions, max_age=settings.max_age))
         worker = WorkerSettings(
             db=settings.db,

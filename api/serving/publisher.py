@@ -38,6 +38,8 @@ _MOST_TOGETHER = 64
 class _Spending:
     client: str
     count: int
+    is_made: bool
+    """The fetches are made already: nobody is asked."""
 
 
 @dataclass(slots=True)
@@ -54,11 +56,19 @@ class Publisher:
     fact costs only those who sent it. Use it as a context manager.
 
     :param spend: takes so many fetches of what a client may have; returns 0, or seconds to wait where it has too few.
+    :param charge: takes them whatever it may have.
     """
 
-    def __init__(self, catalog: CatalogHandle, *, spend: Callable[[str, int], float] = lambda *_: 0.0) -> None:
+    def __init__(
+        self,
+        catalog: CatalogHandle,
+        *,
+        spend: Callable[[str, int], float] = lambda *_: 0.0,
+        charge: Callable[[str, int], object] = lambda *_: None,
+    ) -> None:
         self._catalog = catalog
         self._spend = spend
+        self._charge = charge
         self._folder = tempfile.mkdtemp(prefix="mach-publisher-")
         self.address = os.path.join(self._folder, "socket")  # noqa: PTH118 - a Listener takes text
         self.key = secrets.token_bytes(32)
@@ -117,7 +127,11 @@ class Publisher:
             while True:
                 received = connection.recv()
                 if isinstance(received, _Spending):
-                    connection.send(self._spend(received.client, received.count))
+                    if received.is_made:
+                        self._charge(received.client, received.count)
+                        connection.send(0.0)
+                    else:
+                        connection.send(self._spend(received.client, received.count))
                     continue
                 batch = _Batch(received, threading.Event())
                 self._waiting.put(batch)
@@ -177,8 +191,15 @@ class RemotePublisher:
         :raises InputError: ``rate-limited``.
         :raises Unavailable: as for facts.
         """
-        if wait := self._ask(_Spending(client, count)):
+        if wait := self._ask(_Spending(client, count, is_made=False)):
             raise refuse_rate(float(wait), "facts to fetch for requests")
+
+    def charge(self, client: str, count: int) -> None:
+        """Take *count* fetches that were made already of what *client* may have.
+
+        :raises Unavailable: as for facts.
+        """
+        self._ask(_Spending(client, count, is_made=True))
 
     def _ask(self, value: object) -> Any:
         try:

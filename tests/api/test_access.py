@@ -188,6 +188,27 @@ def test_ten_thousand_invented_names_are_not_ten_thousand_lookups(machine: Machi
             assert other.post("/resolve", content="idna", headers=TEXT).status_code == 200
 
 
+def test_what_one_release_leads_to_is_paid_by_who_asked_and_within_the_limit_of_one_question(machine: Machine) -> None:
+    with IndexServer() as server:
+        index = server.index()
+        index.add(make_wheel("wide", "1.0", requires=[f"invented-{number}" for number in range(300)]))
+        for dist in (make_wheel("idna", "3.4"), *map(wheel_from_installed, ("installer", "pyproject-hooks"))):
+            index.add(dist)
+        one, other = (Machine(home=machine.home / name, index_url=index.url) for name in ("one", "other"))
+        one.home.mkdir()
+        other.home.mkdir()
+        with serving(one, most_facts=40, facts_per_minute=1_000) as client:
+            assert client.post("/resolve", content="wide", headers=TEXT).status_code >= 400
+            assert 40 <= len(server.asked) <= 50, "and what every environment takes"
+        server.forget()
+        with serving(other, most_facts=1_000, facts_per_minute=100) as client:
+            client.post("/resolve", content="wide", headers=TEXT)
+            assert len(server.asked) > 200, "they were looked up ahead of need"
+            told = client.post("/resolve", content="idna", headers=TEXT)
+            assert code(told) == "rate-limited"
+            assert int(told.headers["Retry-After"]) > 60
+
+
 def test_who_shares_the_question_of_a_client_without_means_is_answered(machine: Machine) -> None:
     """The same question of two is worked out once, for one of them: where that one may not, the other still may."""
     limits = ("--facts-per-minute", "40", "--trusted-proxy", "127.0.0.1", "--workers", "2")
@@ -340,6 +361,9 @@ def test_a_budget_comes_back_evenly() -> None:
     assert budget.spend("a", 120) == 0.0, "who has all of it may take more at once"
     assert budget.spend("a") == pytest.approx(61.0), "and waits the longer"
     assert Budget(0).spend("a", 10**9) == 0.0
+    budget.charge("b", 120)
+    assert budget.spend("b") == pytest.approx(61.0), "what was taken is paid, whatever there was"
+    Budget(0).charge("a", 10**9)
 
 
 @given(st.lists(st.tuples(st.floats(0, 30), st.integers(1, 50)), max_size=60))
