@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -17,11 +18,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from api.serving.lifeline import end_with_parent
+from api.serving.lifeline import SECONDS_TO_END, end_with_parent
 from api.web import pages
 from api.web.problem_page import as_page
 from resolver import __version__
-from resolver.errors import MachError
+from resolver.errors import InputError, MachError
 
 from . import catalog, exporting, health, resolving
 from .access import Access
@@ -51,8 +52,15 @@ class _Application(FastAPI):
 def make_configured_app() -> FastAPI:
     """Return the application with the settings that the environment has (:data:`.settings.SETTINGS_VARIABLE`)."""
     # the server ends what it has begun, and lets go of the address, when who watches over it is killed
-    end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    end_with_parent(_end)
     return make_app(ServiceSettings.model_validate_json(os.environ[SETTINGS_VARIABLE]))
+
+
+def _end() -> None:
+    """Have the server end as it does by itself, and end it where that takes too long."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(SECONDS_TO_END + 5)
+    os._exit(1)
 
 
 def make_app(settings: ServiceSettings) -> FastAPI:
@@ -102,8 +110,11 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _(request: Request, error: RequestValidationError) -> Response:
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:10]]
-        told = problem(400, "invalid-parameters", "the parameters do not have the expected form", context=lines)
-        return as_page(request, told)
+        hint = "/docs tells what the parameters of each path mean"
+        told = InputError(
+            "invalid-parameters", "the parameters do not have the expected form", context=lines, hint=hint
+        )
+        return as_page(request, problem_of(told))
 
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> Response:

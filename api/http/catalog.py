@@ -22,12 +22,13 @@ from .description import reference
 from .documents import Difference, Project, Snapshot, Snapshots
 from .negotiation import wants_page
 from .problems import PROBLEM_RESPONSES
+from .queries import KNOWN_PARAMETERS
 from .resolving import find_resolution, read_limited
 from .state import State, state_of
 
 __all__ = ["router"]
 
-router = APIRouter()
+router = APIRouter(dependencies=KNOWN_PARAMETERS)
 
 #: Browsers get pages from the same paths.
 _VARYING = {"Vary": "Accept"}

@@ -11,11 +11,12 @@ from api.service import find_snapshot
 
 from .heads import is_head
 from .problems import PROBLEM_RESPONSES
+from .queries import KNOWN_PARAMETERS
 from .state import State, state_of
 
 __all__ = ["router"]
 
-router = APIRouter()
+router = APIRouter(dependencies=KNOWN_PARAMETERS)
 
 _MEDIA_TYPE = "application/gzip"
 
@@ -44,7 +45,7 @@ async def facts(request: Request, name: str) -> Response:
         answer = Response(media_type=_MEDIA_TYPE, headers=headers)
         del answer.headers["content-length"]
         return answer
-    file = await asyncio.to_thread(state.exports.file, generation, snapshot)
+    file = await state.exports.file(generation, snapshot)
     return FileResponse(file, media_type=_MEDIA_TYPE, filename=filename, headers=headers)
 
 

@@ -15,6 +15,7 @@ from resolver.lock import LOCK_VERSION, RESOLVER_VERSION
 from .documents import Health, Readiness, Versions
 from .metrics import make_registry
 from .problems import PROBLEM_RESPONSES
+from .queries import KNOWN_PARAMETERS
 from .state import state_of
 
 __all__ = ["router"]
@@ -36,7 +37,7 @@ async def readyz(request: Request) -> Response:
     return JSONResponse({"status": "ready", "generation": generation, "workers": state.answers.pool.workers})
 
 
-@router.get("/version", response_model=Versions)
+@router.get("/version", response_model=Versions, dependencies=KNOWN_PARAMETERS, responses={400: PROBLEM_RESPONSES[400]})
 async def version() -> Response:
     """Tell the versions that answers depend on."""
     return JSONResponse(
@@ -49,7 +50,12 @@ async def version() -> Response:
     )
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/metrics",
+    response_class=Response,
+    dependencies=KNOWN_PARAMETERS,
+    responses={200: {"content": {"text/plain": {}}}, 400: PROBLEM_RESPONSES[400]},
+)
 async def metrics(request: Request) -> Response:
     """Give the figures of this process in Prometheus' text format."""
     meter = request.app.state.meter

@@ -27,11 +27,12 @@ from .clients import client_of
 from .description import reference
 from .negotiation import MEDIA_TYPES, choose_form, wants_page
 from .problems import PROBLEM_RESPONSES, problem_of
+from .queries import KNOWN_PARAMETERS
 from .state import State, state_of
 
 __all__ = ["router"]
 
-router = APIRouter()
+router = APIRouter(dependencies=KNOWN_PARAMETERS)
 
 _LOG = logging.getLogger("mach.http")
 #: Seconds in which a body has to arrive.

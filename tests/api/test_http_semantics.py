@@ -1,4 +1,4 @@
-"""``mach serve`` as RFC 9110 has it: HEAD."""
+"""``mach serve`` as RFC 9110 has it: HEAD; and parameters of queries, all of which count."""
 
 from __future__ import annotations
 
@@ -130,3 +130,45 @@ def test_what_is_allowed_at_an_address_is_told(service: TestClient, method: str,
     assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
     if method != "HEAD":
         assert (code(answer), allowed in answer.json()["hint"]) == ("method-not-allowed", True)
+
+
+# ---- queries
+
+
+@pytest.mark.parametrize(
+    ("path", "named", "known"),
+    [
+        ("/snapshots?least=3", "'least'", "most"),
+        ("/snapshots?most=3&Most=4", "'Most'", "most"),
+        ("/snapshots/now?format=json", "'format'", "no parameters"),
+        ("/snapshots/now/facts?format=json", "'format'", "no parameters"),
+        ("/projects/idna?snapshots=now", "'snapshots'", "snapshot"),
+        ("/resolutions/x?form=nix", "'form'", "format, platform"),
+        ("/version?x=1&y=2&x=3", "'x', 'y'", "no parameters"),
+        ("/metrics?x=", "'x'", "no parameters"),
+    ],
+)
+def test_a_parameter_that_would_be_passed_over_is_refused(
+    service: TestClient, path: str, named: str, known: str
+) -> None:
+    answer = service.get(path)
+    assert (answer.status_code, code(answer)) == (400, "invalid-parameters")
+    assert named in answer.json()["title"]
+    assert known in answer.json()["hint"]
+
+
+def test_parameters_of_what_is_posted_count_as_well(service: TestClient) -> None:
+    for query in ("foo=bar", "format=lock&format=nix", "format=tree&pythons=3.12"):
+        answer = service.post(f"/resolve?{query}", content="idna", headers=TEXT)
+        assert (answer.status_code, code(answer)) == (400, "invalid-parameters"), query
+    assert "format" in service.post("/resolve?format=lock&format=nix", content="idna", headers=TEXT).json()["title"]
+    assert code(service.post("/diff?x=1", json={"before": "{}", "after": "{}"})) == "invalid-parameters"
+    assert service.post("/resolve?format=tree", content="idna", headers=TEXT).status_code == 200
+
+
+def test_links_to_pages_may_get_parameters_on_their_way(service: TestClient) -> None:
+    for path in ("/", "/docs", "/snapshots", "/snapshots/now", "/projects/idna"):
+        assert service.get(f"{path}?utm_source=x", headers={"Accept": "text/html"}).status_code == 200, path
+    assert service.get("/healthz?at=1").status_code == 200, "watchers are told"
+    twice = service.get("/snapshots?most=1&most=2", headers={"Accept": "text/html"})
+    assert (twice.status_code, twice.headers["Mach-Problem"]) == (400, "invalid-parameters")

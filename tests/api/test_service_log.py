@@ -59,9 +59,10 @@ def test_a_line_for_each_request_says_what_happened_and_not_what_was_asked(
             f"idna=={hostile}",
             f"{hostile}\n\x1b[31m\x00",
         ):
-            client.post(f"/resolve?{hostile}=1", content=text, headers=TEXT)
+            client.post("/resolve", content=text, headers=TEXT)
             client.post("/resolve", json={"requirements": text, hostile: text})
             client.post("/diff", json={"before": text, "after": text})
+        client.post(f"/resolve?{hostile}=1", content="idna", headers=TEXT)
         client.get(f"/projects/{hostile}?snapshot={hostile}")
         client.get(f"/resolutions/{hostile}?format={hostile}")
         client.get(f"/{hostile}?{hostile}={hostile}", headers={"User-Agent": hostile, "Referer": hostile})
@@ -74,7 +75,7 @@ def test_a_line_for_each_request_says_what_happened_and_not_what_was_asked(
     assert token not in log
     assert "\x1b" not in log
     lines = request_lines(log)
-    assert len(lines) == 23
+    assert len(lines) == 24
     one = lines[0]
     assert one["id"] == "from-the-proxy.1"
     assert (one["client"], one["method"], one["path"], one["status"]) == ("ci", "POST", "/resolve", 200)
@@ -83,7 +84,9 @@ def test_a_line_for_each_request_says_what_happened_and_not_what_was_asked(
     assert one["time"].endswith("Z")
     assert {line["client"] for line in lines[1:]} == {"192.0.2.1"}
     assert {line["path"] for line in lines} >= {"/projects/{name}", "/resolutions/{name}", "/diff", None}
-    assert {"not-found", "invalid-token", "invalid-requirement"} <= {line["problem"] for line in lines}
+    assert {"not-found", "invalid-token", "invalid-requirement", "invalid-parameters"} <= {
+        line["problem"] for line in lines
+    }
     assert len({line["id"] for line in lines}) == len(lines)
 
 
