@@ -177,11 +177,19 @@ class Pool:
             usable |= self.masks[provider] | (self.yanked[provider] & yanked_allowed)
         return usable & mask
 
+    def offered(self) -> int:
+        """Return the ranks that some allowed provider has unyanked."""
+        offered = 0
+        for mask in self.masks.values():
+            offered |= mask
+        return offered
+
     def ordered(self, mask: int, yanked_allowed: int, preferred: tuple[int, str] | None) -> Iterator[tuple[int, str]]:
         """Yield (rank, provider) of the ranks in *mask*, most preferred first.
 
         Stable releases of all providers come before pre-releases of any: a pre-release is
         taken only where nothing stable fits (unless the policy says that they count alike).
+        What is only to be had yanked comes last: the override for one parent that names it may replace nothing.
 
         :param preferred: an existing pin, which comes first; the caller checked that it may be taken.
         """
@@ -190,6 +198,9 @@ class Pool:
         groups: tuple[int, ...] = (mask,)
         if self._rules.prerelease != "allow":
             groups = (mask & ~self.ranks.prereleases, mask & self.ranks.prereleases)
+        opened = mask & yanked_allowed
+        if opened and (withdrawn := opened & ~self.offered()):
+            groups = (*(group & ~withdrawn for group in groups), withdrawn)
         bands = self._bands(groups) if self._rules.prefer == "balanced" else groups
         next_rank = _lowest if self._rules.lowest else _highest
         for band in bands:

@@ -35,12 +35,13 @@ class Limits:
         """Return the level at which the first provider with an eligible candidate is the last one allowed.
 
         Eligible is what the user's own requirements and constraints admit; stable releases
-        of any provider count before pre-releases of any.
+        of any provider count before pre-releases of any, and these before yanked ones.
         """
         supply = self._supply
         own = [edge for edge in supply.roots if edge.project == pool.page.project]
         admitted, yanked = supply.admitted(pool, own), supply.yanked(pool)
         usable = pool.available(admitted, yanked)
+        usable = usable & pool.offered() or usable
         usable = usable & ~pool.ranks.prereleases or usable
         for level, provider in enumerate(pool.providers, 1):
             if (pool.masks[provider] | (pool.yanked[provider] & yanked)) & usable:

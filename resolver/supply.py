@@ -71,8 +71,14 @@ class Supply:
                 edge = Edge(requirement.project, "", requirement.specifier, str(requirement), requirement.origin)
                 self.constraints.setdefault(requirement.project, []).append(edge)
         self._overrides: dict[tuple[str | None, str], list[Override]] = {}
+        #: What overrides ask for on this target, whoever's requirements they replace.
+        self._overriding: dict[NormalizedName, list[Edge]] = {}
         for override in overrides:
-            self._overrides.setdefault((override.parent, override.requirement.project), []).append(override)
+            stated = override.requirement
+            self._overrides.setdefault((override.parent, stated.project), []).append(override)
+            if self.judge.holds(stated.marker):
+                edge = Edge(stated.project, "", stated.specifier, str(stated), stated.origin)
+                self._overriding.setdefault(stated.project, []).append(edge)
         self._used: set[Override] = set()
         self._excludes = frozenset(excludes)
         self._left_out: set[NormalizedName] = set()
@@ -195,14 +201,15 @@ class Supply:
         return (rank, pin[1]) if rank in pool.files[pin[1]] else None
 
     def yanked(self, pool: Pool) -> int:
-        """Return the ranks that may be taken although yanked: a root ``==`` names them, or a pin has them."""
+        """Return the ranks that may be taken although yanked: a ``==`` of the user's names them, or a pin has them."""
         project = pool.page.project
         mask = self._yanked.get(project)
         if mask is None:
             mask = 0
             named = [edge for edge in self.roots if edge.project == project]
-            # constraints, too: they are the user's own, and the pins of a foreign lock
-            for edge in (*named, *self.constraints.get(project, ())):
+            # constraints and overrides, too: they are the user's own, and the pins of a foreign lock
+            others = (*self.constraints.get(project, ()), *self._overriding.get(project, ()))
+            for edge in (*named, *others):
                 if edge.flags.pinned:
                     mask |= pool.ranks.mask(edge.specifier, edge.flags.text)
             preferred = self.preferred(pool)

@@ -83,6 +83,34 @@ def test_an_override_for_one_parent_leaves_others_alone():
     assert refusal(ask("a", "c", overrides=overriding("c:b>=2")), catalog).code == "conflict"
 
 
+def test_an_exact_override_takes_what_was_yanked():
+    catalog = MemoryCatalog(
+        {
+            "a": {"1": ["b>=2"], "0": []},
+            "c": {"1": ["b"]},
+            "b": {"1": {"yanked": True}, "1.5": {}, "2": {}, "3": {"yanked": True}},
+        }
+    )
+    for override in ("b==1", "b===1", "a:b==1"):
+        run = make_lock(ask("a", overrides=overriding(override)), catalog)
+        assert [(p.name, p.version) for p in run.lock.targets[0].pins] == [("a", "1"), ("b", "1")]
+        assert run.warnings == ("b 1 was yanked",)
+    assert versions(ask("a", "b", overrides=overriding("b==3")), catalog) == {"a": "1", "b": "3"}
+    assert refusal(ask("c", overrides=overriding("b<1.5")), catalog).code == "nothing-for-target", "no version is named"
+
+
+def test_an_exact_override_opens_its_own_version_where_it_holds():
+    catalog = MemoryCatalog({"a": {"1": ["b"]}, "b": {"1": {"yanked": True}, "2": {}, "3": {"yanked": True}}})
+    for_somebody_else = ask("a", overrides=overriding("other:b==3"))
+    assert versions(for_somebody_else, catalog)["b"] == "2", "what was not yanked goes before it"
+    built = MemoryCatalog({"a": {"1": ["b"]}, "b": {"2": {"wheel": False, "sdist": True}, "3": {"yanked": True}}})
+    assert versions(for_somebody_else, built)["b"] == "2", "of a later provider as well"
+    elsewhere = overriding("b==1; sys_platform == 'win32'", "b>=1; sys_platform == 'linux'")
+    assert versions(ask("a", overrides=elsewhere), catalog)["b"] == "2"
+    not_here = overriding("b==1; sys_platform == 'win32'", "b<2; sys_platform == 'linux'")
+    assert refusal(ask("a", overrides=not_here), catalog).code == "nothing-for-target"
+
+
 def test_an_override_keeps_extras_and_its_marker_can_remove():
     catalog = MemoryCatalog(
         {"a": {"1": ["b[x]<2"]}, "b": {"2": {"requires": ["c; extra == 'x'"], "extras": ["x"]}}, "c": {"1": []}}

@@ -7,6 +7,7 @@ import pytest
 
 from resolver.catalog import ID, METADATA, MetadataNeed, Page
 from resolver.locking import make_lock
+from resolver.requirement import parse_override
 from tests.resolver.test_locking import ask
 from tests.support.graphs import find_faults, is_satisfiable, make_graph
 from tests.support.memory import INDEX, MemoryCatalog
@@ -76,6 +77,27 @@ def fill_on_demand(request, catalog):
             return run
         catalog.reveal(run.needs)
     raise AssertionError("it needs facts without end")
+
+
+def override_something_exactly(seed, releases):
+    """Return an exact override, for everyone or for one parent, of a yanked version where there is one."""
+    rng = random.Random(seed)
+    every = [(name, version) for name, versions in releases.items() for version in versions]
+    yanked = [(name, version) for name, version in every if releases[name][version]["yanked"]]
+    name, version = rng.choice(yanked or every)
+    parent = rng.choice(["", "", f"{rng.choice(sorted(releases))}:"])
+    return (parse_override(f"{parent}{name}=={version}", "--override"),)
+
+
+def test_on_demand_and_prefilled_give_the_same_with_an_override_to_a_yanked_version():
+    taken = 0
+    for seed in range(300):
+        releases, roots = make_graph(seed)
+        request = ask(*roots, overrides=override_something_exactly(seed, releases))
+        everything, gradual = make_lock(request, MemoryCatalog(releases)), fill_on_demand(request, Gradual(releases))
+        assert gradual.lock == everything.lock, f"seed {seed}"
+        taken += any("was yanked" in warning for warning in everything.warnings)
+    assert taken > 20
 
 
 def test_on_demand_from_nothing_and_everything_prefilled_give_the_same():
