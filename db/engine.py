@@ -106,17 +106,18 @@ class WriteRows:
 
 
 @contextlib.contextmanager
-def begin_favour(location: Location) -> Iterator[sa.Connection]:
-    """Yield a connection in a transaction that saves others work, and waits for nobody who writes.
+def begin_favour(location: Location, patience: float = _SHORT_PATIENCE) -> Iterator[sa.Connection]:
+    """Yield a connection in a transaction that saves others work, and hardly waits for others who write.
 
+    :param patience: seconds.
     :raises Unavailable: where the catalog cannot be written now.
     """
     with translate_errors(location), contextlib.ExitStack() as stack:
-        engine = make_engine(location, patience=_SHORT_PATIENCE)
+        engine = make_engine(location, patience=patience)
         stack.callback(engine.dispose)
         connection = stack.enter_context(engine.begin())
         if location.file is None:
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(_SHORT_PATIENCE * 1000)}")
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(patience * 1000)}")
         yield connection
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from resolver.names import NormalizedName
 
 from . import schema
-from .engine import begin
+from .engine import begin, begin_favour
 
 if TYPE_CHECKING:
     from .catalog import CatalogHandle
@@ -21,6 +22,8 @@ __all__ = ["MOST_WANTED", "Wanted", "forget", "want", "wanted"]
 
 #: Wishes that wait at once; strangers' wishes beyond are dropped.
 MOST_WANTED = 10_000
+#: Seconds for which wishes wait for others who write.
+_PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -36,12 +39,15 @@ class Wanted:
 def want(catalog: CatalogHandle, wishes: Iterable[Wanted], *, most: int = MOST_WANTED) -> int:
     """Queue *wishes*, and return how many of them wait now that did not before.
 
+    Who asks is being answered: it does not wait for an import or a crawl that writes for long.
+
     :param most: wishes that may wait at once.
-    :raises Unavailable: where the catalog cannot be written.
+    :raises Unavailable: where the catalog cannot be written now.
     """
     table = schema.wanted
+    dialect = postgresql if catalog.location.file is None else sqlite
     now = int(time.time())
-    with begin(catalog.engine, catalog.location) as connection:
+    with begin_favour(catalog.location, _PATIENCE) as connection:
         room = most - (connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
         new = []
         for wish in sorted(set(wishes)):
@@ -51,7 +57,8 @@ def want(catalog: CatalogHandle, wishes: Iterable[Wanted], *, most: int = MOST_W
                 )
         new = new[: max(room, 0)]
         if new:
-            connection.execute(table.insert(), new)
+            # somebody else may have queued them meanwhile
+            connection.execute(dialect.insert(table).on_conflict_do_nothing(), new)
     return len(new)
 
 

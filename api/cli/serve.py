@@ -89,6 +89,7 @@ def serve(
     from api.http.settings import ELSEWHERE, SETTINGS_VARIABLE, ServiceSettings
     from api.http.tokens import read_tokens
     from api.serving.journal import configuration
+    from api.serving.lifeline import SECONDS_TO_END
     from db.catalog import open_catalog
 
     with listen(host, port) as listener:
@@ -133,6 +134,8 @@ def serve(
             # an address that anybody could claim to have is none
             proxy_headers=bool(trusted_proxies),
             forwarded_allow_ips=list(trusted_proxies),
+            # who does not read an answer must not keep the service from ending
+            timeout_graceful_shutdown=SECONDS_TO_END,
         )
         at = f"[{host}]" if ":" in host else host
         Console.current().note(f"mach is running on http://{at}:{at_port} (Ctrl-C ends it)")

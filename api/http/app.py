@@ -33,6 +33,7 @@ from .problems import problem, problem_of
 from .routing import all_routes, allowed_methods
 from .settings import SETTINGS_VARIABLE, ServiceSettings
 from .state import open_state
+from .telling import is_of_the_operator
 from .tokens import read_tokens
 
 __all__ = ["make_app", "make_configured_app"]
@@ -103,7 +104,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
 def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(MachError)
     async def _(request: Request, error: MachError) -> Response:
-        if error.code.startswith("catalog-"):
+        if is_of_the_operator(error):
             _LOG.error("%s", error)
         return as_page(request, problem_of(error))
 

@@ -8,11 +8,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
 from api.service import find_snapshot
+from resolver.errors import InputError
 
 from .heads import is_head
 from .problems import PROBLEM_RESPONSES
 from .queries import KNOWN_PARAMETERS
 from .state import State, state_of
+from .telling import Missing
 
 __all__ = ["router"]
 
@@ -27,7 +29,7 @@ _MEDIA_TYPE = "application/gzip"
     responses={
         200: {"description": "A fact file.", "content": {_MEDIA_TYPE: {}}},
         304: {"description": "It is what the client has."},
-        **{status: PROBLEM_RESPONSES[status] for status in (400, 503)},
+        **{status: PROBLEM_RESPONSES[status] for status in (400, 404, 503)},
     },
     summary="A whole snapshot as a file",
 )
@@ -59,7 +61,10 @@ def _find(state: State, name: str) -> tuple[int, str]:
 
         newest = state.catalog.generation()
         return newest, snapshot_id(state.catalog, newest)
-    generation, snapshot = find_snapshot(state.catalog, name)
+    try:
+        generation, snapshot = find_snapshot(state.catalog, name)
+    except InputError as error:
+        raise Missing.of(error) from None
     assert generation is not None
     assert snapshot is not None
     return generation, snapshot

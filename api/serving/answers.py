@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from resolver.errors import MachError
+from resolver.errors import MachError, Unavailable
 
 from .memory import Memory
 from .pool import Pool
@@ -13,6 +13,11 @@ from .question import Question
 from .resolution import Answer, Resolution
 
 __all__ = ["Answered", "Answers"]
+
+#: Of so many places one client may have one.
+_SHARE_OF_A_CLIENT = 4
+#: What two questions have in common that one run answers.
+_Place = tuple[str, int, bool, bool]
 
 
 class Answered:
@@ -43,7 +48,8 @@ class Answers:
         self.memory = memory
         self.counts: Counter[str] = Counter()
         """How questions were answered, by the values of :attr:`Answered.how`, and ``failed``."""
-        self._flying: dict[tuple[str, int, bool, bool], asyncio.Task[Answer]] = {}
+        self._flying: dict[_Place, asyncio.Task[Answer]] = {}
+        self._of_clients: Counter[str] = Counter()
 
     async def answer(self, question: Question, known: Resolution | None) -> Answered:
         """Return the answer to *question*.
@@ -65,9 +71,11 @@ class Answers:
         how = "shared"
         if task is None:
             how = "resolved"
+            self._refuse_more(question.client)
             task = asyncio.create_task(self._work(question))
             self._flying[place] = task
-            task.add_done_callback(lambda _: self._flying.pop(place, None))
+            self._of_clients[question.client] += 1
+            task.add_done_callback(lambda _: self._land(place, question.client))
         try:
             # who goes away must not end the work that others wait for
             answer = await asyncio.shield(task)
@@ -76,6 +84,25 @@ class Answers:
                 return await self._fly(question)  # somebody else had used up what they may have fetched
             raise
         return Answered(answer.resolution, how, answer)
+
+    def _refuse_more(self, client: str) -> None:
+        """Keep places for others: who hangs up leaves questions behind, which are worked out all the same.
+
+        :raises Unavailable: ``service-busy``.
+        """
+        most = max(1, self.pool.most_waiting // _SHARE_OF_A_CLIENT)
+        if self._of_clients[client] >= most:
+            raise Unavailable(
+                "service-busy",
+                f"{most} of your requests are being worked on already",
+                hint="ask again in a few seconds",
+            )
+
+    def _land(self, place: _Place, client: str) -> None:
+        self._flying.pop(place, None)
+        self._of_clients[client] -= 1
+        if not self._of_clients[client]:
+            del self._of_clients[client]
 
     async def _work(self, question: Question) -> Answer:
         answer = await self.pool.resolve(question)

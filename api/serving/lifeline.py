@@ -7,7 +7,10 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import wait
 
-__all__ = ["end_with_parent"]
+__all__ = ["SECONDS_TO_END", "end_with_parent"]
+
+#: Seconds in which a service that is told to end may finish what it has begun; composed services have 30.
+SECONDS_TO_END = 20
 
 
 def end_with_parent(end: Callable[[], object]) -> None:

@@ -97,6 +97,11 @@ class Pool:
             one.stop()  # type: ignore[no-untyped-call]  # pebble has no types
 
     @property
+    def most_waiting(self) -> int:
+        """Questions that may be here at once."""
+        return self._limits.waiting
+
+    @property
     def waiting(self) -> int:
         """Questions that workers have, or that wait for one."""
         return self._waiting

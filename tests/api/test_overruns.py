@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 from api.http.app import make_app
 from api.http.settings import ServiceSettings
 from bench.facts import INDEX, Release, write_catalog
+from tests.e2e.machines import Machine
 
 TEXT = {"Content-Type": "text/plain"}
 
@@ -101,8 +102,26 @@ def test_a_request_that_takes_too_much_memory_is_told_so(catalog: Path, mebibyte
         assert figure(client, 'mach_workers_replaced_total{reason="too-large"}') == 1
 
 
+def test_one_client_cannot_have_all_places(catalog: Path, machine: Machine, token: str) -> None:
+    with (
+        serving(catalog, workers=1, most_seconds=4, most_waiting=8, tokens=str(machine.home / "tokens")) as client,
+        ThreadPoolExecutor(4) as threads,
+    ):
+        assert ask(client, "easy").status_code == 200
+        hard = [threads.submit(ask, client, f"{HARD}\n# {'x' * n}\neasy!=0.{n}") for n in range(2)]
+        while figure(client, "mach_waiting") < 2:
+            time.sleep(0.01)
+        told = ask(client, "easy\nhole-5")
+        assert (told.status_code, told.json()["code"]) == (503, "service-busy")
+        assert "2 of your requests" in told.json()["title"]
+        other = {**TEXT, "Authorization": f"Bearer {token}"}
+        assert client.post("/resolve", content="easy\nhole-5", headers=other).status_code == 200
+        assert {answer.result().json()["code"] for answer in hard} == {"resolution-too-long"}
+        assert ask(client, "easy\nhole-6").status_code == 200
+
+
 def test_who_would_wait_too_long_is_sent_away_at_once(catalog: Path) -> None:
-    with serving(catalog, workers=1, most_seconds=1, most_waiting=1) as client, ThreadPoolExecutor(1) as threads:
+    with serving(catalog, workers=1, most_seconds=2, most_waiting=1) as client, ThreadPoolExecutor(1) as threads:
         hard = threads.submit(ask, client, HARD)
         while figure(client, "mach_waiting") == 0:
             time.sleep(0.01)

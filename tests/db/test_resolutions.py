@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 import zlib
 
 import pytest
 
 from db.catalog import CatalogHandle
+from db.connection import BUSY_SECONDS
 from db.engine import begin
 from db.resolutions import Run, load, recall, remember
 from db.snapshot import snapshot_id
 from db.verification import verify
 from db.wanted import Wanted, forget, want, wanted
 from db.writer import Publication, publish
-from resolver.errors import DataError
+from resolver.errors import DataError, Unavailable
 from resolver.names import normalize_project
 from tests.db.examples import INDEX, absence, page
 
@@ -137,3 +140,13 @@ def test_wishes_wait_in_order_until_they_are_forgotten(catalog: CatalogHandle):
     assert len([*wanted(catalog, INDEX), *wanted(catalog, elsewhere.index)]) == 4
     forget(catalog, [alpha, beta])
     assert wanted(catalog, INDEX)[:1] == [file]
+
+
+def test_wishes_do_not_wait_for_those_who_write_for_long(catalog: CatalogHandle):
+    with begin(catalog.engine, catalog.location):
+        began = time.monotonic()
+        with contextlib.suppress(Unavailable):  # PostgreSQL can take them meanwhile
+            want(catalog, [Wanted(index=INDEX, project=ALPHA)])
+        assert time.monotonic() - began < BUSY_SECONDS / 2
+    want(catalog, [Wanted(index=INDEX, project=ALPHA)])
+    assert [wish.project for wish in wanted(catalog, INDEX)] == ["alpha"]
