@@ -76,7 +76,7 @@ def _pull(
                 f"the service answers {response.status_code} for {what}",
                 hint="set MACH_TOKEN to a token that the service's operator gave you",
             )
-        if response.status_code == 400:
+        if response.headers.get("Mach-Problem") in ("unknown-snapshot", "ambiguous-snapshot"):
             raise InputError(
                 "unknown-snapshot",
                 f"the service has no snapshot {snapshot[:80]!r}, or several that begin so",

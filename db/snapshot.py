@@ -164,7 +164,8 @@ def resolve_snapshot(catalog: CatalogHandle, text: str) -> int:
             )
     raise InputError(
         "unknown-snapshot",
-        f"the catalog {catalog.location} has no snapshot {text[:80]!r}",
+        f"there is no snapshot {text[:80]!r}",
+        context=[f"the catalog is {catalog.location}"],
         hint="`mach db snapshots` lists ids and names; `mach db import` brings a snapshot from elsewhere",
     )
 

@@ -25,6 +25,7 @@ from .problems import PROBLEM_RESPONSES
 from .queries import KNOWN_PARAMETERS
 from .resolving import find_resolution, read_limited
 from .state import State, state_of
+from .telling import Missing
 
 __all__ = ["router"]
 
@@ -48,11 +49,14 @@ async def list_snapshots(
 @router.get(
     "/snapshots/{name}",
     response_model=Snapshot,
-    responses={status: PROBLEM_RESPONSES[status] for status in (400, 503)},
+    responses={status: PROBLEM_RESPONSES[status] for status in (400, 404, 503)},
 )
 async def show_snapshot(request: Request, name: str) -> Response:
     """Show a snapshot (id, unambiguous prefix, or name): how much it holds, and what was new in it."""
-    shown = await asyncio.to_thread(snapshot_to_json, state_of(request).catalog, name)
+    try:
+        shown = await asyncio.to_thread(snapshot_to_json, state_of(request).catalog, name)
+    except InputError as error:
+        raise Missing.of(error) from None
     return snapshot_page(request, shown) if wants_page(request) else JSONResponse(shown, headers=_VARYING)
 
 

@@ -9,6 +9,8 @@ from fastapi import Response
 
 from resolver.errors import HTTP_STATUS, MachError
 
+from .telling import Missing, for_clients
+
 __all__ = ["PROBLEM_RESPONSES", "problem", "problem_of"]
 
 MEDIA_TYPE = "application/problem+json"
@@ -39,7 +41,7 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
             MEDIA_TYPE: {
                 "schema": {
                     "type": "object",
-                    "required": ["type", "title", "status", "code"],
+                    "required": ["type", "title", "status", "code", "context", "hint", "details"],
                     "properties": {
                         "type": {"type": "string"},
                         "title": {"type": "string"},
@@ -75,25 +77,30 @@ def problem(status: int, code: str, title: str, **members: Any) -> Response:
     """Return a problem document; ``type`` is a URN with the stable code.
 
     It is ASCII: what a stranger wrote must not steer the terminal on which a client shows it.
+
+    :param members: ``context``, ``hint`` and ``details``, where there are any.
     """
-    body = {"type": f"urn:mach:error:{code}", "title": title, "status": status, "code": code, **members}
+    told = {"type": f"urn:mach:error:{code}", "title": title, "status": status, "code": code}
+    body = {**told, "context": [], "hint": None, "details": {}, **members}
     return Response(json.dumps(body), status_code=status, media_type=MEDIA_TYPE, headers={"Mach-Problem": code})
 
 
 def problem_of(error: MachError) -> Response:
-    """Return *error* as a problem document, with the status of its family."""
+    """Return *error*, as clients are told it, as a problem document with the status of its family."""
     family = next((status for kind, status in HTTP_STATUS.items() if isinstance(error, kind)), 500)
     status = _STATUS_OF_CODE.get(error.code, family)
     if error.code.startswith("catalog-"):
-        # where the catalog lies and what is wrong with it is the operator's affair: the log tells it
-        return problem(503, error.code, "the service's catalog cannot be used now", hint="try again later")
+        status = 503
+    if isinstance(error, Missing):
+        status = 404
+    told = for_clients(error)
     response = problem(
         status,
-        error.code,
-        error.message,
-        context=list(error.context),
-        hint=error.hint,
-        details=dict(error.details),
+        told.code,
+        told.message,
+        context=list(told.context),
+        hint=told.hint,
+        details=dict(told.details),
     )
     wait = error.details.get("retry-after", _RETRY_AFTER.get(error.code))
     if wait is not None:

@@ -1,4 +1,4 @@
-"""``mach serve`` as RFC 9110 has it: HEAD; and parameters of queries, all of which count."""
+"""``mach serve`` as RFC 9110 has it: HEAD; parameters, all of which count; what is not there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from api.http.problems import problem_of
+from api.http.telling import for_clients
+from resolver.errors import DataError, InputError, MachError, Unavailable
 from tests.e2e.machines import Machine
 from tests.support.service import TEXT, code, serving
 from tests.support.world import World
@@ -172,3 +175,47 @@ def test_links_to_pages_may_get_parameters_on_their_way(service: TestClient) -> 
     assert service.get("/healthz?at=1").status_code == 200, "watchers are told"
     twice = service.get("/snapshots?most=1&most=2", headers={"Accept": "text/html"})
     assert (twice.status_code, twice.headers["Mach-Problem"]) == (400, "invalid-parameters")
+
+
+# ---- snapshots that there are not
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+def test_an_unknown_snapshot_is_told_without_the_operators_files(
+    service: TestClient, operator: Machine, accept: str
+) -> None:
+    known = {"Accept": accept}
+    body = {"requirements": "idna", "snapshot": "nope"}
+    answers = {
+        404: [service.get("/snapshots/nope", headers=known), service.get("/snapshots/nope/facts", headers=known)],
+        400: [
+            service.get("/projects/idna?snapshot=nope", headers=known),
+            service.post("/resolve", json=body),
+            service.post("/", files={name: (None, text) for name, text in body.items()}, headers=known),
+        ],
+    }
+    for status, some in answers.items():
+        for answer in some:
+            assert (answer.status_code, answer.headers["Mach-Problem"]) == (status, "unknown-snapshot")
+            assert str(operator.home) not in answer.text
+            assert "catalog.db" not in answer.text
+            assert "mach db" not in answer.text
+            assert "/snapshots lists the ids and names that there are" in answer.text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DataError("unknown-generation", "the catalog /srv/mach has generations up to 3, not 7", hint="see /srv/mach"),
+        Unavailable("export-unwritable", "/srv/mach/x.mach cannot be written: no space", hint="free space"),
+        Unavailable("catalog-locked", "another process is writing to /srv/mach", context=["it is /srv/mach"]),
+        InputError("unknown-snapshot", "there is no snapshot 'x'", context=["the catalog is /srv/mach"]),
+    ],
+)
+def test_no_error_tells_where_the_catalog_lies(error: MachError) -> None:
+    told = for_clients(error)
+    assert (type(told), told.code) == (type(error), error.code)
+    assert "/srv/mach" not in f"{told} {told.details}"
+    assert told.hint
+    document = problem_of(error)
+    assert b"/srv/mach" not in bytes(document.body)

@@ -277,7 +277,7 @@ def test_what_only_a_build_backend_knows_is_left_to_the_command_line(reader: Rea
         (f"/resolutions/{'0' * 64}", 404),
         ("/resolutions/x", 404),
         ("/projects/nobody-knows-this", 404),
-        ("/snapshots/never-given", 400),
+        ("/snapshots/never-given", 404),
         ("/snapshots?most=0", 400),
         (f"/?from={'0' * 64}", 404),
         ("/assets/style.css", 404),

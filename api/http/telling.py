@@ -1,0 +1,59 @@
+"""Errors as a service tells them to its clients, who have neither the options of the command line nor its catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from resolver.errors import InputError, MachError
+
+__all__ = ["Missing", "for_clients", "is_of_the_operator", "with_hint"]
+
+#: What to do, by code.
+_HINTS: Mapping[str, str] = {
+    "unknown-snapshot": "/snapshots lists the ids and names that there are",
+    "ambiguous-snapshot": "give more digits; /snapshots lists whole ids",
+    "unknown-generation": "ask again",
+    "export-unwritable": "ask again later; the service's log tells its operator more",
+}
+#: Messages, and no facts beside them, where those of the command line name files of the operator's.
+_MESSAGES: Mapping[str, str] = {
+    "unknown-generation": "the state of the catalog on which the answer was begun is gone",
+    "export-unwritable": "the service cannot write the file of the snapshot now",
+}
+
+
+class Missing(InputError):
+    """What the path of a request names is not there: 404, whatever the code."""
+
+    @classmethod
+    def of(cls, error: InputError) -> InputError:
+        """Return *error* as one about what a path names; one about several things of a name stays as it is."""
+        if error.code != "unknown-snapshot":
+            return error
+        return cls(error.code, error.message, context=error.context, hint=error.hint, details=error.details)
+
+
+def is_of_the_operator(error: MachError) -> bool:
+    """Return whether only the log tells all of *error*."""
+    return error.code.startswith("catalog-") or error.code in _MESSAGES
+
+
+def for_clients(error: MachError) -> MachError:
+    """Return *error* without what is the operator's affair, and with a hint that leads somewhere."""
+    if error.code.startswith("catalog-"):
+        # where the catalog lies and what is wrong with it is the operator's affair
+        return type(error)(error.code, "the service's catalog cannot be used now", hint="try again later")
+    bare = error.code in _MESSAGES or error.code == "unknown-snapshot"
+    hint = error.hint if error.details.get("fixes") else _HINTS.get(error.code, error.hint)
+    return type(error)(
+        error.code,
+        _MESSAGES.get(error.code, error.message),
+        context=() if bare else error.context,
+        hint=hint,
+        details=error.details,
+    )
+
+
+def with_hint(error: MachError, hint: str) -> MachError:
+    """Return *error* with another hint."""
+    return type(error)(error.code, error.message, context=error.context, hint=hint, details=error.details)
