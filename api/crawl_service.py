@@ -16,6 +16,7 @@ from .notices import Notices
 
 if TYPE_CHECKING:
     from crawler.client import Client
+    from crawler.fill import Request
     from db.facts import Fact
 
 __all__ = ["Crawl", "Crawled", "crawl_changes", "crawl_projects", "sum_of"]
@@ -48,10 +49,21 @@ class Crawl:
         """Tell how far it is."""
         self.notices.progress(done, total, "" if fact is None else fact.project)
 
-    def brought(self, *, pages: int = 0, absent: int = 0, metadata: int = 0, errors: Iterable[MachError]) -> Crawled:
+    def brought(
+        self, *, pages: int = 0, absent: int = 0, metadata: int = 0, errors: Mapping[Request, MachError] | None = None
+    ) -> Crawled:
         """Return what it brought, with the state that the catalog is in."""
-        number = self.handle.generation()
-        return Crawled(pages=pages, absent=absent, metadata=metadata, generation=number, errors=tuple(errors))
+        from crawler.fill import PageRequest
+
+        errors = errors or {}
+        return Crawled(
+            pages=pages,
+            absent=absent,
+            metadata=metadata,
+            generation=self.handle.generation(),
+            errors=tuple(errors.values()),
+            failed=frozenset((r.project, "" if isinstance(r, PageRequest) else r.file.filename) for r in errors),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +75,8 @@ class Crawled:
     metadata: int
     generation: int
     errors: tuple[MachError, ...]
+    failed: frozenset[tuple[NormalizedName, str]]
+    """What the errors are about: a project with a file's name, or with the empty text for its page."""
 
 
 def sum_of(crawls: Sequence[Crawled]) -> Crawled:
@@ -73,6 +87,7 @@ def sum_of(crawls: Sequence[Crawled]) -> Crawled:
         metadata=sum(one.metadata for one in crawls),
         generation=crawls[-1].generation,
         errors=tuple(error for one in crawls for error in one.errors),
+        failed=frozenset().union(*(one.failed for one in crawls)),
     )
 
 
@@ -93,7 +108,7 @@ def crawl_projects(
 
     handle = how.handle
     pages = absent = metadata = 0
-    errors: list[MachError] = []
+    errors: dict[Request, MachError] = {}
 
     def is_known(page: PageFact, file: FileFact) -> bool:
         return file.filename in known.get((page.index, page.project), ())
@@ -123,7 +138,7 @@ def crawl_projects(
                     progress=how.tell,
                 )
                 publish(handle, result.facts)
-                errors += result.errors.values()
+                errors |= result.errors
                 missing = {f.project for f in result.facts if isinstance(f, AbsenceFact)}
                 pages += sum(isinstance(f, PageFact) for f in result.facts)
                 metadata += sum(isinstance(f, MetadataFact) for f in result.facts)
@@ -142,7 +157,7 @@ def crawl_changes(how: Crawl) -> Crawled:
     from crawler.bulk import fetch_root
     from db.writer import note_serial
 
-    done = [how.brought(errors=())]
+    done = [how.brought()]
     for index in how.settings.indexes:
         known = how.handle.reader().projects(index)
         with how.client() as client:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,15 @@ from resolver.names import NormalizedName, normalize_project
 from .crawl_service import Crawl, Crawled, crawl_projects, sum_of
 
 if TYPE_CHECKING:
+    from crawler.fill import Request
     from db.wanted import Wanted
 
 __all__ = ["crawl_wanted"]
 
-#: Newest versions whose metadata is fetched with a page that is wanted.
-_NEWEST = 10
+#: Newest versions whose metadata is fetched with a page; older ones are wanted by file where an answer takes them.
+_NEWEST = 3
+#: Projects, and files, that are fetched before what they brought is published.
+_PROJECTS_AT_ONCE, _FILES_AT_ONCE = 20, 100
 #: Projects that one crawl fetches, those that the wanted ones lead to among them.
 _MOST_PROJECTS = 1_000
 
@@ -29,27 +32,40 @@ _MOST_PROJECTS = 1_000
 def crawl_wanted(how: Crawl) -> Crawled:
     """Fetch what is wanted, and the projects that its newest releases depend on; it waits no longer then.
 
-    Who asked would otherwise have to come again for each level of the graph. What failed goes on waiting. Where
-    *how* does not say how many of each project's newest versions, there are 10.
+    Who asked would otherwise have to come again for each level of the graph. It is published in small batches, and
+    what is asked for meanwhile goes before what is fetched ahead. What failed goes on waiting. Where *how* does
+    not say how many of each project's newest versions, there are 3.
     """
     from db.wanted import forget, wanted
 
     handle, indexes = how.handle, how.settings.indexes
-    wishes = [wish for index in indexes for wish in wanted(handle, index)]
-    how.notices.note(f"{len(wishes)} facts are wanted")
-    total = _fetch_files(how, [wish for wish in wishes if wish.filename])
     some = replace(how, newest=how.newest or _NEWEST)
-    todo = list(dict.fromkeys(wish.project for wish in wishes if not wish.filename))
+    done = [how.brought()]
+    tried: set[Wanted] = set()
     seen: set[NormalizedName] = set()
-    while todo and len(seen) < _MOST_PROJECTS:
-        batch = todo[: _MOST_PROJECTS - len(seen)]
-        seen.update(batch)
-        done = crawl_projects(some, batch)
-        total = sum_of([total, done])
-        todo = [project for project in _leads_to(handle, indexes, batch) if project not in seen]
-    failed = {error.details.get("project") for error in total.errors}
-    forget(handle, [wish for wish in wishes if wish.project not in failed])
-    return total
+    ahead: list[NormalizedName] = []
+    while len(seen) < _MOST_PROJECTS:
+        wishes = [wish for index in indexes for wish in wanted(handle, index) if wish not in tried]
+        if len(done) == 1:
+            how.notices.note(f"{len(wishes)} facts are wanted")
+        got = [wish for wish in wishes if wish.filename][:_FILES_AT_ONCE]
+        batch: list[NormalizedName] = []
+        if got:
+            done.append(_fetch_files(how, got))
+        else:
+            pages = (*(wish.project for wish in wishes), *ahead)
+            batch = [name for name in dict.fromkeys(pages) if name not in seen][:_PROJECTS_AT_ONCE]
+            if batch:
+                done.append(crawl_projects(some, batch))
+                seen.update(batch)
+                ahead += _leads_to(handle, indexes, batch)
+            got = [wish for wish in wishes if wish.project in seen]
+        tried.update(got)
+        failed = sum_of(done).failed
+        forget(handle, [wish for wish in got if (wish.project, wish.filename) not in failed])
+        if not got and not batch:
+            break
+    return sum_of(done)
 
 
 def _fetch_files(how: Crawl, wishes: Iterable[Wanted]) -> Crawled:
@@ -67,13 +83,13 @@ def _fetch_files(how: Crawl, wishes: Iterable[Wanted]) -> Crawled:
             if file.filename in names:
                 whole = file.sha256 is None
                 requests.append(MetadataRequest(index=index, project=project, file=file, whole=whole))
-    errors: Iterable[MachError] = ()
+    errors: Mapping[Request, MachError] = {}
     count = 0
     if requests:
         with how.client() as client:
             result = fill(requests, client=client, progress=how.tell)
         publish(how.handle, result.facts)
-        errors, count = result.errors.values(), len(result.facts)
+        errors, count = result.errors, len(result.facts)
     return how.brought(metadata=count, errors=errors)
 
 

@@ -6,13 +6,17 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 
 from packaging.version import Version
 from pypi_simple import ACCEPT_JSON_PREFERRED
 
 from db.facts import Fact, FileFact, MetadataFact, PageFact
+from db.filenames import Candidate, classify
 from resolver.errors import MachError
+from resolver.interpreters import NEWEST_PATCHES
 from resolver.names import NormalizedName, normalize_project
+from resolver.target import SYSTEMS, Target, best_tag_rank, make_target
 
 from .client import REFUSALS, Client, unavailable
 from .fill import FillResult, MetadataRequest, PageRequest, Progress, Request, fill
@@ -20,6 +24,9 @@ from .metadata import version_in_name
 from .simple_index import JSON_TYPES, read_serial
 
 __all__ = ["RootPage", "crawl", "fetch_root"]
+
+#: Newer than any: a pinned nixpkgs says which of them its targets have.
+_ANY_GLIBC, _ANY_MACOS = (2, 99), (99, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +99,9 @@ def crawl(
     is_known: Callable[[PageFact, FileFact], bool] | None = None,
     progress: Progress | None = None,
 ) -> FillResult:
-    """Fetch the *pages* and the metadata of the wheels that they list.
+    """Fetch the *pages* and the metadata of the wheels that they list, where a target of mach takes them.
 
+    Wheels for other platforms and interpreters (musllinux, Windows, PyPy, an old CPython) are never chosen.
     Wheels of one release mostly share their METADATA; one sidecar is fetched for each digest,
     and each file gets its own fact.  All facts are held in memory: crawl a whole index in
     batches of some hundred pages, publishing each.
@@ -139,14 +147,34 @@ def crawl(
 
 
 def _choose_files(page: PageFact, *, newest: int | None, sdists: bool) -> Iterator[tuple[Version, FileFact]]:
-    """Yield wheels (and sdists) whose names give a version, of the newest versions first."""
+    """Yield wheels for some target (and sdists) whose names give a version, of the newest versions first."""
     found = []
     for file in page.files:
-        version = version_in_name(file.filename, page.project)
-        if version is not None and (sdists or file.filename.endswith(".whl")):
-            found.append((version, file))
+        if file.filename.endswith(".whl"):
+            wheel = classify(file.filename, page.project, page.index)
+            if isinstance(wheel, Candidate) and _is_for_some_target(wheel.tags or ""):
+                found.append((wheel.version, file))
+        elif sdists:
+            version = version_in_name(file.filename, page.project)
+            if version is not None:
+                found.append((version, file))
     kept = sorted({version for version, _ in found}, reverse=True)[:newest]
     position = {version: at for at, version in enumerate(kept)}
     yield from sorted(
         (pair for pair in found if pair[0] in position), key=lambda pair: (position[pair[0]], pair[1].filename)
     )
+
+
+@cache
+def _targets() -> tuple[Target, ...]:
+    """Return every platform with every Python that mach knows, and the newest glibc and macOS."""
+    return tuple(
+        make_target(system, python, glibc=_ANY_GLIBC, macos=_ANY_MACOS)
+        for system in SYSTEMS
+        for python in NEWEST_PATCHES.values()
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _is_for_some_target(tags: str) -> bool:
+    return any(best_tag_rank(target, tags) is not None for target in _targets())

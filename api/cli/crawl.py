@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Again and again, with a pause; what fails is tried again. Ends when it is told to (SIGTERM, Ctrl-C).",
 )
-@click.option("--newest", type=click.IntRange(min=1), metavar="N", help="Only the N newest versions' metadata.")
+@click.option(
+    "--newest",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Only the N newest versions' metadata.  [default: all; with --wanted 3]",
+)
 @click.option("--sdists", is_flag=True, help="The metadata of sdists as well; each takes a whole download.")
 @click.option(
     "--connections", type=click.IntRange(1, 16), default=4, show_default=True, help="At most so many at once."
@@ -59,6 +64,7 @@ def crawl(
 ) -> None:
     """Fetch the pages of projects and the metadata of their wheels, politely.
 
+    Of wheels, those that a Python and platform which mach resolves for can take: none for musllinux, Windows or PyPy.
     A crawl that is interrupted keeps what it has published; the next one goes on from there.
     """
     from api.crawl_service import Crawl, crawl_changes, crawl_projects, sum_of

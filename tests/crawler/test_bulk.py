@@ -47,6 +47,34 @@ def test_the_newest_versions_by_pep_440(client: Client, stocked: FakeIndex):
     assert sum(f.source == "pkg-info" for f in facts) == 2
 
 
+@pytest.mark.parametrize(
+    "tag",
+    [
+        *("py3-none-any", "py2.py3-none-any", "cp313-cp313-manylinux_2_17_aarch64", "cp310-abi3-manylinux2014_x86_64"),
+        *("cp36-abi3-macosx_11_0_universal2", "cp314-cp314-macosx_15_0_arm64", "cp312-cp312-manylinux_2_41_x86_64"),
+    ],
+)
+def test_a_wheel_for_some_target_is_fetched(client: Client, fake_index: FakeIndex, tag: str):
+    fake_index.add(make_wheel("a", "1.0", tag=tag))
+    assert len(metadata_of(crawl([page(fake_index)], client=client).facts)) == 1
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        *("cp313-cp313-musllinux_1_2_x86_64", "cp313-cp313-win_amd64", "cp313-cp313-manylinux_2_17_ppc64le"),
+        *("cp38-cp38-manylinux_2_17_x86_64", "pp310-pypy310_pp73-manylinux_2_17_x86_64", "py2-none-any"),
+        *("cp313-cp313t-manylinux_2_17_x86_64", "cp312-cp312-macosx_10_9_x86_64"),
+    ],
+)
+def test_a_wheel_that_no_target_takes_is_not_fetched(client: Client, fake_index: FakeIndex, tag: str):
+    fake_index.add(make_wheel("a", "2.0", tag=tag))
+    older = fake_index.add(make_wheel("a", "1.0"))
+    facts = metadata_of(crawl([page(fake_index)], client=client, newest=1).facts)
+    assert [fact.filename for fact in facts] == [older.filename], "the newest version is one that has a wheel"
+    assert fake_index.count() == 1 + 1
+
+
 def test_known_files_are_not_fetched_again(client: Client, stocked: FakeIndex):
     facts = metadata_of(
         crawl([page(stocked)], client=client, is_known=lambda page, file: "-10.0-" not in file.filename).facts
