@@ -7,6 +7,7 @@ import itertools
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +24,9 @@ from api.asking import Choices, ask
 from api.notices import Notices
 from api.service import CatalogChoices, lock_request
 from crawler.settings import read_index_settings
+from db.catalog import open_catalog
+from db.writer import publish
+from tests.db.examples import page
 from tests.e2e.machines import ROOT, Machine
 from tests.support.postgres import embedded_server
 from tests.support.processes import children, command
@@ -275,6 +279,30 @@ for turn in itertools.count():
     assert clients.load.unanswered == 0
     assert clients.load.codes() == set()
     check(clients.load, world, db)
+
+
+@pytest.mark.nightly
+def test_who_does_not_read_an_answer_keeps_no_service_from_ending(machine: Machine) -> None:
+    db = str(machine.home / "catalog.sqlite3")
+    index = machine.index_url
+    with open_catalog(db) as catalog:
+        files = [f"wide-{number}.0-py3-none-any.whl" for number in range(12_000)]
+        publish(catalog, [page("wide", *files, index=index)])  # more than sockets hold
+    argv = [sys.executable, "-m", "api.cli", "serve", "--port", "0", "--db", db, "--fill", "off"]
+    environ = {**machine.env(), "PYTHONPATH": str(ROOT)}
+    with (
+        subprocess.Popen(argv, cwd=machine.home, env=environ, stderr=subprocess.PIPE, text=True) as service,
+        socket.socket() as client,
+    ):
+        assert service.stderr is not None
+        port = next(int(line.split("127.0.0.1:")[1].split()[0]) for line in service.stderr if "running on" in line)
+        threading.Thread(target=service.stderr.read, daemon=True).start()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", port))
+        client.sendall(b"GET /projects/wide HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.recv(1) == b"H", "the answer has begun"
+        service.terminate()
+        assert service.wait(90) in (0, -signal.SIGTERM)
 
 
 @pytest.fixture
