@@ -55,6 +55,7 @@ def test_what_was_fetched_once_is_repeated_offline_and_elsewhere(
     assert elsewhere.read("mach.lock") == machine.read("mach.lock")
     elsewhere.mach("db", "pin", "then")
     elsewhere.mach("db", "verify")
+    elsewhere.mach("db", "verify", "--lock", "mach.lock")
 
 
 def test_a_fact_that_is_missing_offline_is_named(machine: Machine) -> None:
@@ -140,6 +141,7 @@ def test_local_paths_are_recorded_as_the_lock_sees_them(machine: Machine) -> Non
     assert (found["artifact"]["editable"], found["extras"]) == (True, ["shout"])
     assert str(machine.home) not in machine.read("requirements/mach.lock")
     machine.mach("db", "export", "--lock", "requirements/mach.lock", "facts.mach")
+    machine.mach("db", "verify", "--lock", "requirements/mach.lock")
     machine.mach("lock", "-r", "requirements/dev.txt", *PYTHON, "--check")
     pyproject = machine.home / "lib/pyproject.toml"
     pyproject.write_text(pyproject.read_text().replace("idna>=3", "idna<99"))

@@ -107,6 +107,7 @@ def test_the_version_of_a_commit_is_a_fact(machine: Machine, tmp_path_factory: p
     elsewhere.mach("db", "import", machine.home / "facts.mach")
     elsewhere.mach("lock", *request, "--offline")
     assert elsewhere.read("mach.lock") == first
+    elsewhere.mach("db", "verify", "--lock", "mach.lock")
 
 
 def test_an_archive_at_a_url_whose_name_states_nothing(machine: Machine) -> None:

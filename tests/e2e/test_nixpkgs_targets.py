@@ -104,10 +104,12 @@ def test_a_lock_is_kept_until_the_request_changes(place: Place) -> None:
     machine.mach("lock", "--check", "-r", "requirements.txt", *place.pinned, "--python", HOST_PYTHON)
     # the facts that it was made from can still be told from those of the crawl
     machine.mach("db", "export", "--lock", "mach.lock", "facts.mach")
+    machine.mach("db", "verify", "--lock", "mach.lock")
     machine.write("requirements.txt", "compiled\nplain\n")
     place.lock("-r", "requirements.txt")
     assert (place.target["python"] == TABLE, place.versions()) == (False, {"compiled": "1.0", "plain": "1.0"})
     machine.mach("db", "export", "--lock", "mach.lock", "facts.mach")
+    machine.mach("db", "verify", "--lock", "mach.lock")
     machine.mach("lock", "--check", "-r", "requirements.txt", *place.pinned, "--python", HOST_PYTHON)
     # without naming it: the lock's own pin, and so its own Python
     said = machine.mach("lock", "-r", "requirements.txt", "--python", HOST_PYTHON).stderr

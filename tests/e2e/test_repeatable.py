@@ -144,6 +144,7 @@ def test_another_machine_repeats_it_with_the_facts_of_the_lock(stocked: FakeInde
     second.write("requirements.txt", "httpie\nsdist-static[more]\n")
     second.mach("lock", "-r", "requirements.txt", *PYTHON, "--offline")
     assert second.read("mach.lock") == first.read("mach.lock")
+    second.mach("db", "verify", "--lock", "mach.lock")
     (second.home / "mach.lock").unlink()
     assert gen(second, "-r", "requirements.txt", "--offline") == expression
     assert stocked.count() == 0

@@ -72,6 +72,7 @@ def test_a_lock_that_is_broken_is_refused_and_kept(locked: Machine, name: str):
         ("tree",),
         ("why", "requests"),
         ("db", "export", "--lock", "mach.lock", "facts"),
+        ("db", "verify", "--lock", "mach.lock"),
         ("env", ".", "-r", "requirements.txt"),
     ):
         asked = refuse(locked, *words, error=error, code=3)
