@@ -28,16 +28,32 @@ let
     in
     (builtins.elem first folders || builtins.elem inside files) && baseNameOf path != "__pycache__";
 
-  # The python3 of this nixpkgs, or the newest of the lock that it has.
-  pythons = lib.unique (lib.concatMap (target: lib.optional (target.system == pkgs.stdenv.hostPlatform.system) (lib.versions.majorMinor target.python)) lock.targets);
-  attributes = [ "python3" ] ++ map (version: "python${lib.replaceStrings [ "." ] [ "" ] version}") (lib.reverseList pythons);
-  fitting = builtins.filter (name: pkgs ? ${name} && builtins.elem pkgs.${name}.pythonVersion pythons) attributes;
+  # The python3 of this nixpkgs, or the newest that it has and for whose patch version the lock holds.
+  inherit (pkgs.stdenv.hostPlatform) system;
+  short = lib.versions.majorMinor;
+  targets = builtins.filter (target: target.system == system) lock.targets;
+  attributes = [ "python3" ] ++ map (target: "python${lib.replaceStrings [ "." ] [ "" ] (short target.python)}") (lib.reverseList targets);
+  # an interpreter that was removed may be there, and throw
+  versionOf = name: let found = builtins.tryEval (pkgs.${name}.version or null); in if found.success then found.value else null;
+  there = builtins.filter (name: versionOf name != null) attributes;
+  admits = version: target:
+    short target.python == short version
+    && builtins.compareVersions version (builtins.elemAt target.python-interval 0) >= 0
+    && builtins.compareVersions version (builtins.elemAt target.python-interval 1) < 0;
+  fitting = builtins.filter (name: builtins.any (admits (versionOf name)) targets) there;
+  said = target: "from ${builtins.elemAt target.python-interval 0} up to but not including ${builtins.elemAt target.python-interval 1}";
+  refuse = reason: throw "mach: the program mach is built from mach's own lock, which ${reason}, or pass the import a mach that is built already, program = (import ./mach { pkgs = NEWER; }).mach;";
+  python =
+    if targets == [ ] then refuse "has no target for ${system}: pass a nixpkgs of another system as pkgs"
+    else if fitting == [ ] then
+      refuse "holds for Python ${lib.concatMapStringsSep ", " said targets}, and this nixpkgs has ${if there == [ ] then "none of these" else lib.concatStringsSep ", " (lib.unique (map versionOf there))}: pass a newer nixpkgs as pkgs"
+    else builtins.head fitting;
 in
 library.buildPythonApplication {
   lock = fetched;
   root = source;
   pname = "mach-resolver";
-  python = if fitting == [ ] then null else builtins.head fitting;
+  inherit python;
   src = builtins.path { path = source; name = "mach-source"; filter = isPart; };
   # what mach runs besides Nix: commits of git, build backends in a sandbox
   packagesExtra = [ (pkgs.gitMinimal or pkgs.git) ] ++ lib.optional pkgs.stdenv.hostPlatform.isLinux pkgs.bubblewrap;

@@ -37,7 +37,7 @@ let
       choose = parts.table { inherit lib arguments versions; tables = [ table ] ++ map read (lib.toList tables); };
     in
     choose { inherit lock system; };
-  resolution = function: parts.resolution { inherit lib arguments catalog program pkgs function; inherit (parts.mirrors { mirrors = [ ]; }) toHexadecimal; };
+  resolution = function: parts.resolution { inherit lib arguments catalog program pkgs function; isLocked = given.lock != null; inherit (parts.mirrors { mirrors = [ ]; }) toHexadecimal; };
   # The Python of a request is the call's, or python3 of the nixpkgs.
   resolve = { function, request }:
     let
@@ -88,6 +88,8 @@ let
       chosen =
         if checked ? lock && ofRequest != [ ] then
           throw "mach: ${function} has lock and ${lib.concatStringsSep ", " ofRequest}: what to lock is said when the lock is made (mach lock --help); leave out one or the other"
+        else if given.lock != null && ofRequest != [ ] && !(checked ? requirements) then
+          throw "mach: ${function}: ${lib.concatStringsSep " and " ofRequest} without requirements ${if builtins.length ofRequest == 1 then "has" else "have"} no effect with a lock, and the import has one: what to lock is said when the lock is made (mach lock --help); leave ${if builtins.length ofRequest == 1 then "it" else "them"} out"
         else if ofRequest != [ ] then { lock = resolve { inherit function; request = all; }; folder = throw "mach: the lock of resolved requirements has a relative path"; }
         else if checked ? lock then { lock = readLock function checked.lock; folder = folderOf checked.lock; }
         else if given.lock != null then { lock = readLock function given.lock; folder = folderOf given.lock; }

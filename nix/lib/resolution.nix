@@ -2,8 +2,8 @@
 # and what it writes is a lock like any other.
 # catalog: null, or { snapshot, sha256 }: a file of mach db export as a path or a URL, and its SHA-256; indexes: the URLs
 # that it was crawled from, where they are not the one that mach asks by itself. program: the derivation of mach.
-# pkgs: what is built on. function: what messages call the caller.
-{ lib, arguments, catalog, program, toHexadecimal, pkgs, function }:
+# pkgs: what is built on. function: what messages call the caller. isLocked: whether the import has a lock.
+{ lib, arguments, catalog, program, toHexadecimal, pkgs, function, isLocked }:
 let
   checked = arguments.check { function = "catalog"; takes = { snapshot = "any"; sha256 = "text"; indexes = "list"; }; } catalog;
   lacking = builtins.filter (name: !(checked ? ${name})) [ "snapshot" "sha256" ];
@@ -46,7 +46,9 @@ let
     ${text}
   ''));
   onCatalog = value:
-    if catalog == null then
+    if catalog == null && isLocked then
+      throw "mach: ${function} resolves requirements on a pinned catalog, and the import was given a lock alone: pass catalog = { snapshot = …; sha256 = …; } (a file of mach db export), or take what the lock has: gen.python.NAME.NAME for some of its projects, mkPython { } for all; what it lacks is put in with mach lock"
+    else if catalog == null then
       throw "mach: ${function} resolves requirements on a pinned catalog, and the import was given none: pass catalog = { snapshot = …; sha256 = …; } (a file of mach db export), or run mach lock -r requirements.txt and pass lock = ./mach.lock;"
     else if lacking != [ ] then throw "mach: catalog lacks ${builtins.head lacking}: { snapshot = FILE or URL of mach db export; sha256 = …; }"
     else value;

@@ -19,6 +19,13 @@ def library(nix_store: NixStore, tmp_path_factory: pytest.TempPathFactory) -> Li
     return library
 
 
+LOCKED = f"(import {ROOT} {{ inherit pkgs; lock = ./mach.lock; }})"
+WITHOUT_CATALOG = (
+    "resolves requirements on a pinned catalog, and the import was given a lock alone: pass catalog = "
+    "{ snapshot = …; sha256 = …; } (a file of mach db export), or take what the lock has: gen.python.NAME.NAME for "
+    "some of its projects, mkPython { } for all; what it lacks is put in with mach lock"
+)
+
 REFUSED = {
     # misspelt
     "mach.mkPython { inherit lock; ignoreColisions = true; }": (
@@ -102,6 +109,20 @@ REFUSED = {
     'mach.mkPython { inherit lock; _providerDefaults = { _default = "wheel"; }; }': (
         "mkPython has lock and _providerDefaults: what to lock is said when the lock is made (mach lock --help); "
         "leave out one or the other"
+    ),
+    f'{LOCKED}.pythonWith [ "other" ]': f"pythonWith {WITHOUT_CATALOG}",
+    f'{LOCKED}.mkPython {{ requirements = "other"; }}': f"mkPython {WITHOUT_CATALOG}",
+    f'{LOCKED}.mkPython {{ providers = "wheel"; }}': (
+        "mkPython: providers without requirements has no effect with a lock, and the import has one: what to lock is "
+        "said when the lock is made (mach lock --help); leave it out"
+    ),
+    f'{LOCKED}.mkOverlay {{ providers = {{ }}; _providerDefaults = "wheel"; }}': (
+        "mkOverlay: providers and _providerDefaults without requirements have no effect with a lock, and the import "
+        "has one: what to lock is said when the lock is made (mach lock --help); leave them out"
+    ),
+    f'{LOCKED}.buildPythonPackage {{ pname = "other"; requirementsExtra = "demo"; }}': (
+        "buildPythonPackage: requirementsExtra without requirements has no effect with a lock, and the import has one: "
+        "what to lock is said when the lock is made (mach lock --help); leave it out"
     ),
     # which Python
     'mach.mkPython { inherit lock; python = "python3111"; }': (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -104,6 +106,54 @@ def test_the_program_runs(nix_store: NixStore, tmp_path: Path) -> None:
     program = nix_store.build(write_program(tmp_path, installed_lock(nix_store), nix_store.files.as_uri()))
     assert nix_store.call(program / "bin/mach", "--version").stdout.startswith("mach, version ")
     assert '"mach-resolver"' in nix_store.call(program / "bin/mach", "gen", "--lock", LOCK).stdout
+
+
+@pytest.mark.nix
+def test_the_program_takes_a_python_that_its_lock_admits(nix_store: NixStore, tmp_path: Path) -> None:
+    version = str(nix_store.eval(STAND_IN, "python3.version"))
+    lock = json.loads(installed_lock(nix_store))
+    lock["targets"][0]["python-interval"][0] = version
+    older = f"pkgs.extend (_: _: {{ python3 = pkgs.python3 // {{ version = ''{version.rpartition('.')[0]}.0''; }}; }})"
+    body = f"""let older = {older}; in [
+      mach.drvPath
+      (import {ROOT}/nix/own.nix {{
+        pkgs = older;
+        source = {ROOT};
+        library = import {ROOT} {{ pkgs = older; }};
+        lock = builtins.fromJSON (builtins.readFile ./own.lock);
+      }}).drvPath
+    ]"""
+    file = write_program(tmp_path, json.dumps(lock), nix_store.files.as_uri(), body)
+    first, second = nix_store.eval(file)
+    assert first == second, "pkgs.python3XY stands in for a python3 that is too old"
+
+
+@pytest.mark.nix
+def test_a_nixpkgs_that_is_too_old_for_the_program_is_told_about_machs_own_lock(
+    nix_store: NixStore, tmp_path: Path
+) -> None:
+    (tmp_path / "facts.mach").write_text("")
+    digest = hashlib.sha256(b"").hexdigest()
+
+    def refusal(change: str) -> str:
+        file = tmp_path / "question.nix"
+        file.write_text(
+            f"(import {ROOT} {{ pkgs = (import {STAND_IN} {{ }}).extend (_: prev: {{ {change} }});\n"
+            f'  catalog = {{ snapshot = ./facts.mach; sha256 = "{digest}"; }}; }}).pythonWith [ "six" ]\n'
+        )
+        outcome = nix_store.run("nix-instantiate", "--read-write-mode", "--eval", file, "-A", "drvPath")
+        (sentence,) = [line for line in outcome.stderr.splitlines() if line.startswith("error: mach: ")]
+        return sentence.removeprefix("error: mach: the program mach is built from mach's own lock, which ")
+
+    way_out = ", or pass the import a mach that is built already, program = (import ./mach { pkgs = NEWER; }).mach;"
+    old = '{ version = "3.11.2"; }'  # before the oldest that the lock admits
+    intervals = [target.python_interval for target in own_lock().targets if target.system == SYSTEM]
+    admitted = ", ".join(f"from {low} up to but not including {high}" for low, high in intervals)
+    assert refusal(f"python3 = {old}; python311 = {old}; python312 = throw ''removed''; python313 = null;") == (
+        f"holds for Python {admitted}, and this nixpkgs has 3.11.2: pass a newer nixpkgs as pkgs{way_out}"
+    )
+    elsewhere = 'stdenv = prev.stdenv // { hostPlatform = prev.stdenv.hostPlatform // { system = "riscv64-linux"; }; };'
+    assert refusal(elsewhere) == f"has no target for riscv64-linux: pass a nixpkgs of another system as pkgs{way_out}"
 
 
 @pytest.mark.nix
