@@ -17,6 +17,7 @@ from .clients import SCOPE_KEY, Client, address_of
 from .headers import protect
 from .heads import as_get, without_content
 from .metrics import Meter
+from .routing import routes_at
 
 __all__ = ["Access"]
 
@@ -93,6 +94,11 @@ class Access:
 
 
 def _template(scope: Scope) -> str | None:
-    """Return the path as the routes have it, ``/projects/{name}``; None where no route was found."""
+    """Return the path as the routes have it, ``/projects/{name}``; None where no route has it.
+
+    Who is sent away at the door comes to no route, and not every kind of route leaves its name in the scope.
+    """
     path = getattr(scope.get("route"), "path", None)
-    return path if isinstance(path, str) else None
+    if isinstance(path, str):
+        return path
+    return next((route.path for route in routes_at(scope["app"].state.routes, scope)), None)

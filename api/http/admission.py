@@ -66,10 +66,9 @@ class Admission:
         try:
             scope[SCOPE_KEY] = Client(name=address_of(scope))
             self._refuse_strange_pages(scope)
-            client = self._know(scope)
+            scope[SCOPE_KEY] = client = self._know(scope)
             if wait := self._requests.spend(client.key):
                 raise refuse_rate(wait, "requests")
-            scope[SCOPE_KEY] = client
         except MachError as error:
             self._meter.refused[error.code] += 1
             await as_page(Request(scope), problem_of(error))(scope, receive, send)

@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse
 from api.service import find_snapshot
 from resolver.errors import InputError
 
+from .conditions import has_already
 from .heads import is_head
 from .problems import PROBLEM_RESPONSES
 from .queries import KNOWN_PARAMETERS
@@ -38,7 +39,7 @@ async def facts(request: Request, name: str) -> Response:
     state = state_of(request)
     generation, snapshot = await asyncio.to_thread(_find, state, name)
     headers = {"ETag": f'"{snapshot}"', "Mach-Snapshot": snapshot}
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    if has_already(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     filename = f"{snapshot[:12]}.mach"
     if is_head(request):

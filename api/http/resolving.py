@@ -24,6 +24,7 @@ from resolver.errors import DataError, InputError, MachError
 from .asked import take_question
 from .bodies import ResolveBody, read_body
 from .clients import client_of
+from .conditions import has_already
 from .description import reference
 from .negotiation import MEDIA_TYPES, choose_form, wants_page
 from .problems import PROBLEM_RESPONSES, problem_of
@@ -102,7 +103,8 @@ async def resolve(request: Request, form: _Form = None, system: _System = None, 
     answered = await answer(state, question, known)
     response = await _respond(state, answered.resolution, kind, system, python)
     response.headers["Vary"] = "Accept"
-    response.headers["Content-Location"] = _path(answered.resolution, kind, system, python)
+    if _is_permanent(answered.resolution):
+        response.headers["Content-Location"] = _path(answered.resolution, kind, system, python)
     response.headers["Mach-Answer"] = answered.how
     if answered.statistics:
         response.headers["Mach-Statistics"] = _as_dictionary(answered)
@@ -177,7 +179,8 @@ async def resolution(
         return await resolution_page(request, state, found, system, python)
     response = await _respond(state, found, kind, system, python)
     response.headers["Vary"] = "Accept"
-    if response.status_code == 200 and request.headers.get("if-none-match") == response.headers["etag"]:
+    # who has a problem already is told it again: conditions are for answers of 2xx (RFC 9110, 13.2.1)
+    if response.status_code == 200 and has_already(request, response.headers["etag"]):
         kept = {key: response.headers[key] for key in ("etag", "cache-control", "vary")}
         return Response(status_code=304, headers=kept)
     return response
@@ -219,10 +222,16 @@ async def _respond(state: State, found: Resolution, kind: str, system: str | Non
             system = python = None
         body = await state.answers.form(found, kind, system, python)
         response = Response(body, media_type=FORMS[kind].media_type)
-        response.headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    if _is_permanent(found):
+        response.headers["ETag"] = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'
         response.headers["Cache-Control"] = _FOR_EVER
     response.headers["Mach-Resolution"] = found.id
     return response
+
+
+def _is_permanent(found: Resolution) -> bool:
+    """Return whether there is a link to *found*: the next search may find more than one that was given up."""
+    return found.problem is None or found.problem["code"] != "gave-up"
 
 
 def _path(found: Resolution, kind: str, system: str | None, python: str | None) -> str:

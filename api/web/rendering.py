@@ -13,6 +13,7 @@ from fastapi import Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from api.http.conditions import has_already
 from resolver import __version__
 from resolver.errors import printable
 
@@ -112,6 +113,6 @@ def render_page(template: str, *, status: int = 200, request: Request | None = N
     body = render(template, **values).encode("utf-8", "backslashreplace")
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept"}
-    if status == 200 and request is not None and request.headers.get("if-none-match") == etag:
+    if status == 200 and request is not None and has_already(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(body, status_code=status, media_type="text/html", headers=headers)

@@ -1,16 +1,20 @@
-"""``mach serve`` as RFC 9110 has it: HEAD; parameters, all of which count; what is not there."""
+"""``mach serve`` as RFC 9110 and its own reference promise: HEAD, queries, what is not there, what is kept."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from api.http import resolving
 from api.http.problems import problem_of
 from api.http.telling import for_clients
-from resolver.errors import DataError, InputError, MachError, Unavailable
+from api.serving.resolution import Resolution
+from resolver.errors import DataError, InputError, MachError, NoSolution, Unavailable
 from tests.e2e.machines import Machine
 from tests.support.service import TEXT, code, serving
 from tests.support.world import World
@@ -219,3 +223,88 @@ def test_no_error_tells_where_the_catalog_lies(error: MachError) -> None:
     assert told.hint
     document = problem_of(error)
     assert b"/srv/mach" not in bytes(document.body)
+
+
+# ---- what a client has already
+
+
+def spellings(etag: str) -> list[str]:
+    """Return values of If-None-Match that name *etag* (RFC 9110, 13.1.2)."""
+    return [etag, f"W/{etag}", f'"other", {etag}', f'W/"a,b" ,W/{etag},"c"', "*", f'"",{etag}']
+
+
+def test_whoever_has_an_answer_is_told_so_however_the_tag_is_written(service: TestClient) -> None:
+    solved = service.post("/resolve", content="idna\n", headers=TEXT)
+    link = f"/resolutions/{solved.headers['Mach-Resolution']}"
+    paths = [(path, "*/*") for path in (f"{link}.lock", f"{link}.nix", "/snapshots/now/facts")]
+    paths += [(path, "text/html") for path in (link, "/snapshots", "/projects/idna", "/docs")]
+    for path, accept in paths:
+        first = service.get(path, headers={"Accept": accept})
+        etag = first.headers["ETag"]
+        for shown in spellings(etag):
+            again = service.get(path, headers={"Accept": accept, "If-None-Match": shown})
+            assert (again.status_code, again.content) == (304, b""), (path, shown)
+            assert again.headers["ETag"] == etag
+        for shown in (etag.strip('"'), f'"x{etag[1:]}', f"w/{etag}", "W/*", '"*"', "", etag[:-1]):
+            again = service.get(path, headers={"Accept": accept, "If-None-Match": shown})
+            assert again.status_code == 200, (path, shown)
+
+
+def test_why_there_is_no_solution_can_be_kept_for_ever(service: TestClient) -> None:
+    first = service.post("/resolve", content="idna>=99\n", headers=TEXT)
+    again = service.get(first.headers["Content-Location"])
+    for answer in (first, again):
+        assert answer.status_code == 422
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert answer.headers["ETag"].startswith('"')
+    assert first.headers["ETag"] == again.headers["ETag"]
+    conditional = service.get(first.headers["Content-Location"], headers={"If-None-Match": again.headers["ETag"]})
+    assert conditional.status_code == 422, "conditions are for what succeeds (RFC 9110, 13.2.1)"
+
+
+def test_what_was_given_up_is_not_kept(service: TestClient) -> None:
+    """The next search may find an answer."""
+    error = NoSolution("gave-up", "no answer was found within 9 rounds")
+    found = Resolution(id="0" * 64, request={}, lock=None, problem=error.to_json())
+    answer = asyncio.run(resolving._respond(service.app.state.mach, found, "lock", None, None))  # type: ignore[attr-defined]
+    assert (answer.status_code, answer.headers["Mach-Problem"]) == (422, "gave-up")
+    assert not {"etag", "cache-control"} & set(answer.headers)
+
+
+# ---- problems
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/assets/nothing.css", 404),
+        ("DELETE", "/version", 405),
+        ("GET", "/resolve", 405),
+        ("GET", "/snapshots?most=none", 400),
+        ("GET", "/snapshots?least=1", 400),
+        ("GET", "/snapshots/nope", 404),
+        ("POST", "/resolve", 400),
+    ],
+)
+def test_every_problem_has_all_members(service: TestClient, method: str, path: str, status: int) -> None:
+    answer = service.request(method, path)
+    told = answer.json()
+    assert (answer.status_code, told["status"]) == (status, status)
+    assert set(told) == {"type", "title", "status", "code", "context", "hint", "details"}
+    assert isinstance(told["context"], list)
+    assert isinstance(told["details"], dict)
+    assert told["hint"]
+
+
+def test_a_catalog_that_is_gone_is_told_with_all_members(tmp_path: Path, world: World) -> None:
+    machine = Machine(home=tmp_path, index_url=world.url)
+    machine.write("catalog.db", "")
+    with serving(machine) as client:
+        for file in tmp_path.glob("catalog.db*"):
+            file.unlink()
+        machine.write("catalog.db", "this is no catalog" * 100)
+        answer = client.get("/snapshots")
+        assert answer.status_code == 503
+        assert set(answer.json()) == {"type", "title", "status", "code", "context", "hint", "details"}
+        assert str(tmp_path) not in answer.text

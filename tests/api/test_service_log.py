@@ -90,6 +90,27 @@ def test_a_line_for_each_request_says_what_happened_and_not_what_was_asked(
     assert len({line["id"] for line in lines}) == len(lines)
 
 
+def test_who_is_sent_away_is_logged_with_name_and_path(
+    machine: Machine, token: str, lines_of: Callable[[], str]
+) -> None:
+    with serving(machine, tokens=str(machine.home / "tokens"), requests_per_minute=1) as client:
+        for _ in range(2):
+            client.get("/snapshots/newest", headers=bearer(token))
+        client.get("/version", headers=bearer("mach_wrong"))
+        client.get("/openapi.json")
+        client.get("/openapi.json")
+        client.get("/nothing")
+    lines = request_lines(lines_of())
+    assert [(line["client"], line["path"], line["problem"]) for line in lines] == [
+        ("ci", "/snapshots/{name}", "unknown-snapshot"),
+        ("ci", "/snapshots/{name}", "rate-limited"),
+        ("192.0.2.1", "/version", "invalid-token"),
+        ("192.0.2.1", "/openapi.json", None),
+        ("192.0.2.1", "/openapi.json", "rate-limited"),
+        ("192.0.2.1", None, "rate-limited"),
+    ]
+
+
 @contextmanager
 def process(machine: Machine, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
     """Yield a service that runs as a process, its URL, and the file of its log."""
