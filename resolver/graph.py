@@ -212,7 +212,7 @@ def _find(pins: Mapping[str, Pin], name: str, target: LockTarget) -> Pin:
     near = difflib.get_close_matches(project, pins, n=3, cutoff=0.6)
     raise InputError(
         "not-in-lock",
-        f"{project!r} is not in the lock for {target.system}",
+        f"{project!r} is not in the lock for {target.system} with Python {target.python}",
         hint=f"did you mean {' or '.join(near)}?" if near else "mach tree shows everything that is",
         details={"near": near},
     )

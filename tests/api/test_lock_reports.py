@@ -114,6 +114,8 @@ def test_of_several_targets_that_fit_it_is_told_which_was_taken(four: Machine) -
     assert "rich" in told.stdout, "it holds both platforms"
     assert told.stderr == ""
     assert "rich" in four.mach("why", "rich", "--python", "3.13").stdout
+    told = four.mach("why", "Rihc", "--platform", "x86_64-linux", "--python", "3.13", code=2).stderr
+    assert "'rihc' is not in the lock for x86_64-linux with Python 3.13.11" in told
 
 
 @pytest.mark.parametrize("words", ["export", "export --format pylock", "tree", "why idna"])
