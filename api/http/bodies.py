@@ -97,7 +97,7 @@ class ResolveBody(BaseModel):
     groups: _Words = Field(default_factory=list)
     """Dependency groups of the projects in *files*."""
     nixpkgs: PinnedNixpkgs | None = None
-    """The nixpkgs to pin."""
+    """The nixpkgs to pin; in a form, the JSON text of it."""
     snapshot: _Word | None = None
     """Id, unambiguous prefix or name; nothing is fetched then."""
 
@@ -234,7 +234,25 @@ async def _read_form(data: bytes, content_type: str) -> dict[str, Any]:
         field = ResolveBody.model_fields.get(name)
         several = field is not None and get_origin(field.annotation) is list
         members[name] = texts if several or len(texts) > 1 else texts[0]
+    if isinstance(members.get("nixpkgs"), str):
+        members["nixpkgs"] = _read_object("nixpkgs", members["nixpkgs"])
     return members
+
+
+def _read_object(name: str, text: str) -> object:
+    """Return the value of a part of a form that is written as JSON.
+
+    :raises InputError: ``invalid-body``.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            "invalid-body",
+            f"{name} is not JSON",
+            context=[str(error)[:200]],
+            hint='write it as {"rev": COMMIT, "sha256": HASH}',
+        ) from error
 
 
 async def read_parts(data: bytes, content_type: str) -> list[tuple[str, str, str]]:

@@ -30,6 +30,7 @@ from .negotiation import MEDIA_TYPES, choose_form, wants_page
 from .problems import PROBLEM_RESPONSES, problem_of
 from .queries import KNOWN_PARAMETERS
 from .state import State, state_of
+from .telling import with_hint
 
 __all__ = ["router"]
 
@@ -42,6 +43,7 @@ _ID = re.compile(r"([0-9a-f]{64})((?:\.[a-z]+){0,2})")
 _SUFFIXES = {form.suffix: name for name, form in FORMS.items()}
 #: What a permanent link gives never changes (RFC 8246).
 _FOR_EVER = "public, max-age=31536000, immutable"
+_ASK_OPERATOR = "the operator of this service can have them fetched; the command line fetches for itself"
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "The answer, in the form that was asked for.", "content": {kind: {} for kind in MEDIA_TYPES}}
 }
@@ -125,9 +127,14 @@ async def answer(state: State, question: Question, known: Resolution | None) -> 
             raise DataError(
                 "not-covered", error.message, context=error.context, hint=hint, details=error.details
             ) from error
-        if error.code != "not-covered" or state.settings.fill != "queue" or question.snapshot is not None:
+        if error.code != "not-covered":
             raise
-        raise await asyncio.to_thread(_queue, state, error) from error
+        if question.snapshot is not None:
+            raise with_hint(error, "leave the snapshot out, or name a newer one: /snapshots lists them") from error
+        error = with_hint(error, _ASK_OPERATOR)
+        if state.settings.fill != "queue":
+            raise error from None
+        raise await asyncio.to_thread(_queue, state, error) from None
 
 
 def _queue(state: State, error: DataError) -> DataError:
@@ -146,13 +153,7 @@ def _queue(state: State, error: DataError) -> DataError:
     except MachError as failed:
         _LOG.warning("%s wanted facts are not queued: %s", len(wishes), failed.message)
         return error
-    return DataError(
-        error.code,
-        error.message,
-        context=error.context,
-        hint="the crawler was told what is missing: ask again in a while",
-        details=error.details,
-    )
+    return with_hint(error, "the crawler was told what is missing: ask again in a while")
 
 
 @router.get(

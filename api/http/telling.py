@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from resolver.errors import InputError, MachError
+from resolver.interpreters import DEFAULT_PYTHON
 
 __all__ = ["Missing", "for_clients", "is_of_the_operator", "with_hint"]
+
+_Error = TypeVar("_Error", bound=MachError)
 
 #: What to do, by code.
 _HINTS: Mapping[str, str] = {
@@ -14,6 +18,16 @@ _HINTS: Mapping[str, str] = {
     "ambiguous-snapshot": "give more digits; /snapshots lists whole ids",
     "unknown-generation": "ask again",
     "export-unwritable": "ask again later; the service's log tells its operator more",
+    "unknown-project": "check the spelling; if it is a project of your own, the operator of this service can name the "
+    "index that has it",
+    "tool-not-found": "the operator of this service can name an index that has it",
+    "no-such-version": "ask for a version that exists",
+    "nothing-for-target": "choose another Python, platform or provider, or ask for another version",
+    "unsupported-python": f"take another version, for example {DEFAULT_PYTHON}",
+    "unknown-platform": "platforms have Nix system names, for example x86_64-linux",
+    "empty-request": "name at least one project, one a line, or give a file that does",
+    "not-in-lock": "name one that it has, or resolve again for that platform and that Python: POST /resolve takes both",
+    "nixpkgs-not-crawled": "the operator of this service can have it crawled: `mach crawl nixpkgs`",
 }
 #: Messages, and no facts beside them, where those of the command line name files of the operator's.
 _MESSAGES: Mapping[str, str] = {
@@ -54,6 +68,6 @@ def for_clients(error: MachError) -> MachError:
     )
 
 
-def with_hint(error: MachError, hint: str) -> MachError:
+def with_hint(error: _Error, hint: str) -> _Error:
     """Return *error* with another hint."""
     return type(error)(error.code, error.message, context=error.context, hint=hint, details=error.details)

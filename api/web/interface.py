@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 __all__ = ["operations_of"]
@@ -42,18 +42,30 @@ def _parameter(value: Mapping[str, Any]) -> dict[str, str]:
 
 def _body(document: Mapping[str, Any], kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
     schema = content.get("schema", {})
-    name = schema.get("$ref", "").rpartition("/")[2]
-    found = document["components"]["schemas"][name] if name else schema
-    members = [
-        {
-            "name": member,
+    found = _resolved(document, schema)
+    members = list(_members(document, found))
+    return {"kind": kind, "members": members, "example": content.get("example", "")}
+
+
+def _members(document: Mapping[str, Any], schema: Mapping[str, Any], prefix: str = "") -> Iterator[dict[str, str]]:
+    """Yield the members of an object, each followed by its own where it is one (``nixpkgs.rev``)."""
+    for name, value in schema.get("properties", {}).items():
+        yield {
+            "name": prefix + name,
             "type": _type(value),
             "description": value.get("description", ""),
-            "needed": "required" if member in found.get("required", []) else "optional",
+            "needed": "required" if name in schema.get("required", []) else "optional",
         }
-        for member, value in found.get("properties", {}).items()
-    ]
-    return {"kind": kind, "members": members, "example": content.get("example", "")}
+        for each in (value, *value.get("anyOf", ())):
+            if "$ref" in each:
+                yield from _members(document, _resolved(document, each), f"{prefix}{name}.")
+
+
+def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema that *schema* refers to, else itself."""
+    name = schema.get("$ref", "").rpartition("/")[2]
+    found: Mapping[str, Any] = document["components"]["schemas"][name] if name else schema
+    return found
 
 
 def _answer(status: str, value: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +75,7 @@ def _answer(status: str, value: Mapping[str, Any]) -> dict[str, Any]:
 def _type(schema: Mapping[str, Any]) -> str:
     """Return what a schema admits in a few words."""
     if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
+        return "object"  # its members stand below it
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(_type(each) for each in schema["anyOf"]))
     if "const" in schema:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from api.http.problems import problem_of
 from api.http.state import State
+from api.http.telling import for_clients
 from api.service import target_of
 from api.serving.resolution import Resolution
 from resolver.lock import LockTarget
@@ -42,7 +43,7 @@ async def resolution_page(
         return render_page(
             "conflict.html",
             status=response.status_code,
-            problem=found.problem,
+            problem=for_clients(found.failure).to_json(),
             fixes=fixes_of(found.problem or {}),
             **told,
         )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -308,3 +310,58 @@ def test_a_catalog_that_is_gone_is_told_with_all_members(tmp_path: Path, world: 
         assert answer.status_code == 503
         assert set(answer.json()) == {"type", "title", "status", "code", "context", "hint", "details"}
         assert str(tmp_path) not in answer.text
+
+
+# ---- hints
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong", "told"),
+    [
+        ({"requirements": "nobody-has-this"}, "unknown-project", "the operator of this service"),
+        ({"requirements": "# nothing"}, "empty-request", "name at least one project"),
+        ({"requirements": "rich", "snapshot": "now"}, "not-covered", "leave the snapshot out"),
+        ({"requirements": "idna", "python": "3.2"}, "unsupported-python", "take another version, for example 3."),
+        ({"requirements": "idna", "platforms": ["vax-vms"]}, "unknown-platform", "for example x86_64-linux"),
+    ],
+)
+def test_hints_lead_somewhere_over_http(service: TestClient, body: dict[str, Any], wrong: str, told: str) -> None:
+    """Nobody who asks a service can give it options of the command line."""
+    answer = service.post("/resolve", json=body)
+    assert code(answer) == wrong
+    assert told in answer.json()["hint"]
+    assert not re.search("--|`mach ", answer.json()["hint"])
+    page = service.post("/", files=_as_form(body), headers={"Accept": "text/html"}, follow_redirects=True)
+    assert answer.json()["hint"].split("; ")[0] in page.text, "people are told the same"
+
+
+def test_a_fix_that_was_tried_is_a_better_hint_than_any() -> None:
+    hint = "ask for a version that exists, or get newer facts with --refresh"
+    bare = NoSolution("no-such-version", "no known version of idna meets idna>=99", hint=hint)
+    assert for_clients(bare).hint == "ask for a version that exists"
+    fixed = NoSolution(
+        "no-such-version", bare.message, hint="make one of the changes", details={"fixes": [{"to": "x"}]}
+    )
+    assert for_clients(fixed).hint == "make one of the changes"
+
+
+def _as_form(body: dict[str, Any]) -> list[tuple[str, tuple[None, str]]]:
+    return [
+        (name, (None, text)) for name, value in body.items() for text in ([value] if isinstance(value, str) else value)
+    ]
+
+
+def test_a_target_that_the_lock_lacks_is_told_with_what_to_do(service: TestClient) -> None:
+    solved = service.post("/resolve", content="idna\n", headers=TEXT)
+    answer = service.get(f"/resolutions/{solved.headers['Mach-Resolution']}.tree?python=3.2")
+    assert code(answer) == "not-in-lock"
+    assert "POST /resolve" in answer.json()["hint"]
+
+
+def test_facts_that_nobody_fetches_are_the_operators_affair(operator: Machine, tmp_path: Path) -> None:
+    machine = Machine(home=tmp_path, index_url=operator.index_url)
+    with serving(machine, fill="off") as client:
+        answer = client.post("/resolve", content="rich", headers=TEXT)
+        assert (answer.status_code, code(answer)) == (424, "not-covered")
+        assert answer.json()["hint"].startswith("the operator of this service can have them fetched")
+        assert "--" not in answer.json()["hint"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -248,6 +249,15 @@ def test_a_pinned_nixpkgs_is_in_the_lock(service: httpx.Client) -> None:
     answer = service.post("/resolve", json={"requirements": "idna", "nixpkgs": pin})
     assert answer.json()["nixpkgs"] == pin
     assert service.post("/resolve", json={"requirements": "idna", "nixpkgs": {**pin, "rev": "x"}}).status_code == 400
+    form = service.post("/resolve", files={"requirements": (None, "idna"), "nixpkgs": (None, json.dumps(pin))})
+    assert form.content == answer.content
+
+
+@pytest.mark.parametrize("text", ["", "{", "0" * 40, "[" * 100_000, '{"rev": "x"}', "null,"])
+def test_a_nixpkgs_in_a_form_is_its_json_text(service: httpx.Client, text: str) -> None:
+    form = service.post("/resolve", files={"requirements": (None, "idna"), "nixpkgs": (None, text)})
+    assert (form.status_code, form.json()["code"]) == (400, "invalid-body")
+    assert "nixpkgs" in form.text
 
 
 # ---- the catalog

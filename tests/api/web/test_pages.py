@@ -380,6 +380,10 @@ def test_the_interface_is_described_without_anything_from_elsewhere(reader: Read
     for name, member in members.items():
         assert name in page.text
         assert member["description"].replace("`", "") in page.text, "each is told what it means"
+    assert "PinnedNixpkgs" not in page.text
+    for name, member in document["components"]["schemas"]["PinnedNixpkgs"]["properties"].items():
+        assert f"nixpkgs.{name}" in page.text, "and so are those of an object within"
+        assert member["description"] in page.text
 
 
 # ---- what every page keeps
