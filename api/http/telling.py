@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from resolver.errors import InputError, MachError
+from resolver.errors import InputError, MachError, Unavailable
 from resolver.interpreters import DEFAULT_PYTHON
 
 __all__ = ["Missing", "for_clients", "is_of_the_operator", "with_hint"]
@@ -59,6 +59,8 @@ def for_clients(error: MachError) -> MachError:
         return type(error)(error.code, "the service's catalog cannot be used now", hint="try again later")
     bare = error.code in _MESSAGES or error.code == "unknown-snapshot"
     hint = error.hint if error.details.get("fixes") else _HINTS.get(error.code, error.hint)
+    if isinstance(error, Unavailable) and error.code.startswith("index-"):
+        hint = "ask again later; the operator of this service, whose index it is, can name another"
     return type(error)(
         error.code,
         _MESSAGES.get(error.code, error.message),

@@ -185,7 +185,8 @@ def test_an_index_that_is_gone_makes_the_service_unavailable(machine: Machine) -
     with gone.serve() as url, httpx.Client(base_url=url, timeout=60) as client:
         answer = resolve(client, "idna\n")
         assert answer.status_code == 503
-        problem(answer, 503, answer.json()["code"])
+        told = problem(answer, 503, answer.json()["code"])
+        assert "the operator of this service" in told["hint"], "and no option of the command line"
         assert client.get("/healthz").status_code == 200
 
 
