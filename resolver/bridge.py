@@ -157,11 +157,14 @@ class Bridge(AbstractProvider[Edge, Candidate, str]):
         self, key: str, first: Edge, edges: list[Edge], pool: Pool, bad: set[Candidate]
     ) -> Sequence[Candidate]:
         supply = self.supply
-        flags = [edge.flags for edge in edges]
-        pinned, bounded = any(f.pinned for f in flags), any(f.bounded for f in flags)
-        stated = any(f.stated for f in flags)
+        pinned = bounded = stated = False
+        bound: set[str] = set()
+        for edge in edges:
+            flags = edge.flags
+            pinned, bounded, stated = pinned or flags.pinned, bounded or flags.bounded, stated or flags.stated
+            if edge.provider is not None:
+                bound.add(edge.provider)
         self._urgency[key] = (not pinned, not bounded, key not in self._asked, not stated, key)
-        bound = {edge.provider for edge in edges if edge.provider is not None}
         yanked, preferred = supply.yanked(pool), supply.preferred(pool)
         domain = self._domains.get(first.project)
         allowed = pool.providers if self._limits is None else self._limits.allowed(pool)

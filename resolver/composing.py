@@ -74,7 +74,7 @@ def _target(run: Run, target: Target, solved: Solved, closures: _Closures) -> Lo
     hashes = _hashes(run.request, target)
     # what is installed, and what it is built in: the answer holds where all of it does
     parts = [solved, *(p.plan.closure for p in solved.pins if p.plan is not None and p.plan.closure is not None)]
-    markers = [marker for part in parts for marker in part.markers]
+    markers = {key: marker for part in parts for key, marker in part.markers.items()}
     pythons = sorted({text for part in parts for text in part.pythons})
     interval = patch_interval(target.python, target.environment, markers=markers, requires_python=pythons)
     pins = tuple(run.pins.pin(p, build=closures.add(p), hashes=hashes) for p in solved.pins)
@@ -105,6 +105,8 @@ def _glibc(target: Target, pins: Iterable[Pin]) -> str | None:
     found = []
     for pin in pins:
         if pin.provider == "wheel" and isinstance(pin.artifact, LockedArtifact | LockedPath):
+            if pin.artifact.filename.endswith("-any.whl"):
+                continue
             tagset = "-".join(pin.artifact.filename.removesuffix(".whl").split("-")[-3:])
             needed = required_glibc(tagset, target)
             if needed is not None:

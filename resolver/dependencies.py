@@ -130,9 +130,9 @@ class MarkerJudge:
         evaluations = tuple((key, marker, self._verdicts[key]) for key, marker in self._markers.items())
         return _Decided(tuple(dependencies), problem, evaluations, tuple(self.raised.items()))
 
-    def evaluated(self) -> list[tuple[Marker, str]]:
-        """Return (marker, extra) of every evaluation, sorted by their texts."""
-        return [(self._markers[key], key[1]) for key in sorted(self._markers)]
+    def evaluated(self) -> dict[tuple[str, str], Marker]:
+        """Return the marker of every evaluation by its text and the extra, sorted."""
+        return {key: self._markers[key] for key in sorted(self._markers)}
 
 
 def _cannot_hold(line: str, extra: str) -> bool:

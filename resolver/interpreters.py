@@ -150,10 +150,9 @@ def _specifier_changes(text: str, minor: int) -> tuple[int, ...]:
     return _changes(points, values)
 
 
-def _marker_changes(marker: Marker, extra: str, environment: Mapping[str, str], minor: int) -> tuple[int, ...]:
-    text = str(marker)
-    if not any(variable in text for variable in _PATCH_VARIABLES):
-        return ()
+def _marker_changes(
+    marker: Marker, text: str, extra: str, environment: Mapping[str, str], minor: int
+) -> tuple[int, ...]:
     # "in" compares text, where 3.11.1 is a part of 3.11.14: no rule but trying every patch.
     points = list(range(_PATCHES)) if _MEMBERSHIP.search(text) else _points(text)
     values = {}
@@ -173,14 +172,14 @@ def patch_interval(
     python: str,
     environment: Mapping[str, str],
     *,
-    markers: Iterable[tuple[Marker, str]] = (),
+    markers: Mapping[tuple[str, str], Marker] | None = None,
     requires_python: Iterable[str] = (),
 ) -> tuple[str, str]:
     """Return the widest interval of patch versions around *python* over which nothing changes its value.
 
     :param python: exact version, ``3.11.9``.
     :param environment: the target's marker environment.
-    :param markers: markers that were evaluated, each with the extra (normalised, ``""`` for none).
+    :param markers: markers that were evaluated, by their text and the extra (normalised, ``""`` for none).
     :param requires_python: Requires-Python texts that were evaluated; one that cannot be read has
         the same value at every patch.
     :returns: the lowest patch version and the first one above the interval, ``("3.11.4", "3.11.12")``;
@@ -190,12 +189,10 @@ def patch_interval(
     major, minor, patch = split_python(python)
     low, high = 0, _PATCHES
     changes = [_specifier_changes(text, minor) for text in set(requires_python)]
-    seen: set[tuple[str, str]] = set()
-    for marker, extra in markers:
-        key = (str(marker), extra)
-        if key not in seen:
-            seen.add(key)
-            changes.append(_marker_changes(marker, extra, environment, minor))
+    for (text, extra), marker in (markers or {}).items():
+        # most markers are about other things, and are told so by their text
+        if any(variable in text for variable in _PATCH_VARIABLES):
+            changes.append(_marker_changes(marker, text, extra, environment, minor))
     for points in changes:
         place = bisect_right(points, patch)
         low = max(low, points[place - 1] if place else 0)

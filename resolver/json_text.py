@@ -24,13 +24,19 @@ def write_json(value: Any, line: str = "\n") -> str:
         if not value:
             return "{}"
         inner = line + "  "
-        fields = [f"{encode_basestring(key)}: {write_json(value[key], inner)}" for key in sorted(value)]
+        fields = []
+        for key in sorted(value):
+            item = value[key]
+            # most are texts: a call less for each
+            text = encode_basestring(item) if type(item) is str else write_json(item, inner)
+            fields.append(f"{encode_basestring(key)}: {text}")
         return "{" + inner + ("," + inner).join(fields) + line + "}"
     if kind is list or kind is tuple:
         if not value:
             return "[]"
         inner = line + "  "
-        return "[" + inner + ("," + inner).join([write_json(item, inner) for item in value]) + line + "]"
+        items = [encode_basestring(item) if type(item) is str else write_json(item, inner) for item in value]
+        return "[" + inner + ("," + inner).join(items) + line + "]"
     if value is None or kind is bool or kind is int or kind is float:
         return json.dumps(value)
     raise TypeError(f"a {kind.__name__} is not written as JSON here")

@@ -59,8 +59,8 @@ class Solved:
     pins: tuple[ResolvedPin, ...]
     """Sorted by project."""
     roots: Mapping[str, tuple[str, ...]]
-    markers: tuple[tuple[Marker, str], ...]
-    """(marker, extra) of every marker that was evaluated."""
+    markers: Mapping[tuple[str, str], Marker]
+    """Every marker that was evaluated, by its text and the extra."""
     pythons: tuple[str, ...]
     """Every Requires-Python text that was evaluated."""
     warnings: tuple[str, ...]
@@ -280,7 +280,7 @@ def _collect(supply: Supply, mapping: Mapping[str, Candidate]) -> Solved | None:
     return Solved(
         pins=tuple(pins),
         roots=_texts(supply.roots),
-        markers=tuple(supply.judge.evaluated()),
+        markers=supply.judge.evaluated(),
         pythons=tuple(sorted(supply.pythons)),
         warnings=tuple(warnings),
     )
@@ -331,6 +331,8 @@ def _pin(supply: Supply, pool: Pool, nodes: list[Candidate], admitted: int, warn
 
 def _passed_over(pool: Pool, base: Candidate, admitted: int) -> str | None:
     """Return the newest stable version that the provider order alone kept from being taken, ``2.4.0 (sdist)``."""
+    if admitted.bit_length() <= base.rank + 1:
+        return None
     newer = admitted & ~((1 << (base.rank + 1)) - 1) & ~pool.ranks.prereleases
     best: tuple[int, str] | None = None
     for provider in pool.providers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -39,6 +40,8 @@ from .tokens import read_tokens
 __all__ = ["make_app", "make_configured_app"]
 
 _LOG = logging.getLogger("mach.http")
+#: One request makes some thousand values, most of which are gone with it.
+_VALUES_BETWEEN_COLLECTIONS = 20_000
 #: That wait for the catalog.
 _THREADS = 8
 
@@ -54,7 +57,11 @@ def make_configured_app() -> FastAPI:
     """Return the application with the settings that the environment has (:data:`.settings.SETTINGS_VARIABLE`)."""
     # the server ends what it has begun, and lets go of the address, when who watches over it is killed
     end_with_parent(_end)
-    return make_app(ServiceSettings.model_validate_json(os.environ[SETTINGS_VARIABLE]))
+    app = make_app(ServiceSettings.model_validate_json(os.environ[SETTINGS_VARIABLE]))
+    # what is there now stays: it need not be looked at again and again
+    gc.freeze()
+    gc.set_threshold(_VALUES_BETWEEN_COLLECTIONS)
+    return app
 
 
 def _end() -> None:

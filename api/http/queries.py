@@ -15,8 +15,10 @@ __all__ = ["KNOWN_PARAMETERS"]
 _MOST = 5
 
 
-def _refuse_unknown(request: Request) -> None:
+async def _refuse_unknown(request: Request) -> None:
     """Refuse what would be passed over: who asked for it would take the answer for what it is not.
+
+    It waits for nothing, but FastAPI would run it in another thread if it were no coroutine.
 
     :raises InputError: ``invalid-parameters``.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from resolver.lock import RESOLVER_VERSION, Nixpkgs
 from resolver.lock_request import request_to_json
@@ -30,9 +30,10 @@ class Question:
     client: str = ""
     """Who pays for what is fetched (:attr:`api.http.clients.Client.key`); no part of what is asked."""
 
-    @property
-    def key(self) -> str:
-        """What two requests that mean the same have in common, whatever the state of the catalog: 64 digits."""
+    key: str = field(init=False)
+    """What two requests that mean the same have in common, whatever the state of the catalog: 64 digits."""
+
+    def __post_init__(self) -> None:
         nixpkgs = None if self.nixpkgs is None else [self.nixpkgs.rev, self.nixpkgs.sha256]
         value = [request_to_json(self.request)["digest"], self.snapshot, nixpkgs, RESOLVER_VERSION]
-        return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+        object.__setattr__(self, "key", hashlib.sha256(json.dumps(value).encode()).hexdigest())

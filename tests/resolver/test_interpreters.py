@@ -82,7 +82,7 @@ def test_nothing_but_input_errors_comes_out(text: str) -> None:
 
 def interval(python: str, *markers: str, requires: tuple[str, ...] = (), extra: str = "") -> tuple[str, str]:
     return patch_interval(
-        python, ENVIRONMENT, markers=[(Marker(text), extra) for text in markers], requires_python=requires
+        python, ENVIRONMENT, markers={(text, extra): Marker(text) for text in markers}, requires_python=requires
     )
 
 
