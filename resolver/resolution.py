@@ -265,8 +265,10 @@ def _collect(supply: Supply, mapping: Mapping[str, Candidate]) -> Solved | None:
     for candidate in reached.values():
         nodes.setdefault(candidate.project, []).append(candidate)
     raised = supply.judge.raised.items()
-    warnings = [f"the override {o} replaces nothing: nobody asks for it" for o in supply.unused_overrides()]
-    warnings += [f"the exclude {name} leaves nothing out: nobody asks for it" for name in supply.unused_excludes()]
+    warnings = [f"the override {o} replaces nothing: nobody asks for it" for o in supply.replacing.unused_overrides()]
+    warnings += [
+        f"the exclude {name} leaves nothing out: nobody asks for it" for name in supply.replacing.unused_excludes()
+    ]
     warnings += [
         f"the marker {shorten(text)!r} was taken as not applicable: {shorten(reason)}" for text, reason in raised
     ]

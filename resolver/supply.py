@@ -17,6 +17,7 @@ from .errors import InputError
 from .names import NormalizedName
 from .policy import Policy, Rules
 from .reading import Reading
+from .replacing import Replacing, without_marker
 from .requirement import Override, Requirement
 from .target import Target
 from .unversioned import TAKES_A_VERSION, UNVERSIONED, read_version, refuse_source, with_version
@@ -70,18 +71,8 @@ class Supply:
             if self.judge.holds(requirement.marker):
                 edge = Edge(requirement.project, "", requirement.specifier, str(requirement), requirement.origin)
                 self.constraints.setdefault(requirement.project, []).append(edge)
-        self._overrides: dict[tuple[str | None, str], list[Override]] = {}
-        #: What overrides ask for on this target, whoever's requirements they replace.
-        self._overriding: dict[NormalizedName, list[Edge]] = {}
-        for override in overrides:
-            stated = override.requirement
-            self._overrides.setdefault((override.parent, stated.project), []).append(override)
-            if self.judge.holds(stated.marker):
-                edge = Edge(stated.project, "", stated.specifier, str(stated), stated.origin)
-                self._overriding.setdefault(stated.project, []).append(edge)
-        self._used: set[Override] = set()
-        self._excludes = frozenset(excludes)
-        self._left_out: set[NormalizedName] = set()
+        #: What overrides and excludes make of all that is required.
+        self.replacing = Replacing(overrides, excludes, self.judge)
         #: Projects that a direct reference of the user's provides -> its normal form.
         self.directs: dict[NormalizedName, str] = {}
         self._asked = (*roots, *constraints)
@@ -90,9 +81,9 @@ class Supply:
         self.roots: list[Edge] = []
         for requirement in roots:
             if self.judge.holds(requirement.marker):
-                extras, text = requirement.extras, _without_marker(requirement)
+                extras, text = requirement.extras, without_marker(requirement)
                 dependency = Dependency(requirement.project, extras, requirement.specifier, text)
-                self.roots += self._split(dependency, None, requirement.origin)
+                self.roots += self.replacing.split(dependency, None, requirement.origin)
         reading.load({edge.project for edge in self.roots} - self.directs.keys())
 
     def _find_directs(self, requirements: Iterable[Requirement]) -> None:
@@ -100,14 +91,14 @@ class Supply:
         for requirement in requirements:
             if requirement.url is None or not self.judge.holds(requirement.marker):
                 continue
-            if (None, requirement.project) in self._overrides:
+            if self.replacing.overrides_everywhere(requirement.project):
                 continue
             first = stated.setdefault(requirement.project, requirement)
             if first.url != requirement.url:
                 raise InputError(
                     "conflicting-references",
                     f"{requirement.project} is asked for from two places",
-                    context=[f"{r.origin}: {_without_marker(r)}" for r in (first, requirement)],
+                    context=[f"{r.origin}: {without_marker(r)}" for r in (first, requirement)],
                     hint="remove one of them, or let markers tell apart for which target each is",
                 )
             self.directs[requirement.project] = requirement.url
@@ -208,7 +199,7 @@ class Supply:
             mask = 0
             named = [edge for edge in self.roots if edge.project == project]
             # constraints and overrides, too: they are the user's own, and the pins of a foreign lock
-            others = (*self.constraints.get(project, ()), *self._overriding.get(project, ()))
+            others = (*self.constraints.get(project, ()), *self.replacing.stated.get(project, ()))
             for edge in (*named, *others):
                 if edge.flags.pinned:
                     mask |= pool.ranks.mask(edge.specifier, edge.flags.text)
@@ -322,7 +313,7 @@ class Supply:
                         f"{dependency.project}"
                     )
                     break
-                yield from self._split(dependency, candidate.project, origin, provider)
+                yield from self.replacing.split(dependency, candidate.project, origin, provider)
         if problem is not None:
             unusable = Edge(candidate.project, "", SpecifierSet(), problem, origin)
             unusable.key = UNUSABLE
@@ -351,57 +342,7 @@ class Supply:
     def _is_named(self, dependency: Dependency, parent: NormalizedName) -> bool:
         """Return whether the URL of a release's *dependency* is one that the user names, or does not count."""
         project = dependency.project
-        if project in self._excludes or not self._overrides.keys().isdisjoint({(parent, project), (None, project)}):
+        if self.replacing.takes_away(project, parent):
             return True
         stated = self.directs.get(project)
         return stated is not None and dependency.url is not None and is_same_place(stated, dependency.url)
-
-    def _split(
-        self, dependency: Dependency, parent: NormalizedName | None, origin: str, provider: str | None = None
-    ) -> Iterator[Edge]:
-        """Yield an edge to the base and one to each extra's node: an extra's specifier binds the base, too.
-
-        Overrides and excludes take effect here; an override takes its place from wherever it comes.
-
-        :param parent: who asks; None for the user.
-        :param provider: the only one that the dependency may come from; None: any.
-        """
-        project, extras = dependency.project, dependency.extras
-        if project in self._excludes:
-            self._left_out.add(project)
-            return
-        overrides = self._overrides.get((parent, project)) if parent else None
-        overrides = overrides or self._overrides.get((None, project))
-        if overrides is None:
-            stated = [(extras, dependency.specifier, dependency.text, dependency.flags)]
-        else:
-            self._used.update(overrides)
-            provider = None
-            stated = [
-                (
-                    tuple(sorted({*extras, *o.requirement.extras})),
-                    o.requirement.specifier,
-                    f"{_without_marker(o.requirement)}",
-                    None,
-                )
-                for o in overrides
-                if self.judge.holds(o.requirement.marker)
-            ]
-        for some, specifier, text, flags in stated:
-            for extra in ("", *some):
-                yield Edge(project, extra, specifier, text, origin, provider=provider, flags=flags)
-
-    def unused_excludes(self) -> list[NormalizedName]:
-        """Return the projects to leave out that nobody asked for so far, sorted."""
-        return sorted(self._excludes - self._left_out)
-
-    def unused_overrides(self) -> list[Override]:
-        """Return the overrides that replaced nothing so far."""
-        return [o for overrides in self._overrides.values() for o in overrides if o not in self._used]
-
-
-def _without_marker(requirement: Requirement) -> str:
-    extras = f"[{','.join(requirement.extras)}]" if requirement.extras else ""
-    return f"{requirement.project}{extras}" + (
-        str(requirement.specifier) if requirement.url is None else f" @ {requirement.url}"
-    )
