@@ -235,12 +235,12 @@ async def _read_form(data: bytes, content_type: str) -> dict[str, Any]:
         several = field is not None and get_origin(field.annotation) is list
         members[name] = texts if several or len(texts) > 1 else texts[0]
     if isinstance(members.get("nixpkgs"), str):
-        members["nixpkgs"] = _read_object("nixpkgs", members["nixpkgs"])
+        members["nixpkgs"] = _read_nixpkgs(members["nixpkgs"])
     return members
 
 
-def _read_object(name: str, text: str) -> object:
-    """Return the value of a part of a form that is written as JSON.
+def _read_nixpkgs(text: str) -> object:
+    """Return the JSON value of the part of a form that pins a nixpkgs.
 
     :raises InputError: ``invalid-body``.
     """
@@ -249,7 +249,7 @@ def _read_object(name: str, text: str) -> object:
     except (ValueError, RecursionError) as error:
         raise InputError(
             "invalid-body",
-            f"{name} is not JSON",
+            "nixpkgs is not JSON",
             context=[str(error)[:200]],
             hint='write it as {"rev": COMMIT, "sha256": HASH}',
         ) from error

@@ -46,16 +46,18 @@ class Budget:
         with self._lock:
             now = self._clock()
             wait = self._wait(client, count, now)
-            if self._step and not wait:
-                self._full_at[client] = max(self._full_at.get(client, now), now) + count * self._step
+            if not wait:
+                self._take(client, count, now)
             return wait
 
     def charge(self, client: str, count: int) -> None:
         """Take *count* of what *client* has, and more than that where it is too little: it waits the longer."""
         with self._lock:
-            if self._step:
-                now = self._clock()
-                self._full_at[client] = max(self._full_at.get(client, now), now) + count * self._step
+            self._take(client, count, self._clock())
+
+    def _take(self, client: str, count: int, now: float) -> None:
+        if self._step:
+            self._full_at[client] = max(self._full_at.get(client, now), now) + count * self._step
 
     def _wait(self, client: str, count: int, now: float) -> float:
         missing = max(self._full_at.get(client, now) - now, 0.0)

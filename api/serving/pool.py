@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import multiprocessing
 import pickle
 import threading
@@ -29,6 +30,7 @@ from .resolution import Answer
 
 __all__ = ["Pool"]
 
+_LOG = logging.getLogger("mach.pool")
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 #: Modules that the process has loaded from which workers are forked: a new one is there at once.
@@ -190,15 +192,20 @@ class Pool:
                     self._started.add(one)
                 if one.active:
                     return one
-            except BaseException as error:
-                self._replace(one)  # whatever came between, its place is not lost
-                if isinstance(error, BrokenProcessPool) or not isinstance(error, OSError | RuntimeError):
-                    raise
+            except BrokenProcessPool:
+                self._replace(one)
+                raise
+            except (OSError, RuntimeError) as error:
+                self._replace(one)
+                _LOG.exception("no worker could be started")
                 raise Unavailable(
                     "system-error",
                     f"no process to resolve in could be started: {error}",
                     hint="ask again in a few seconds; the service's operator finds more in its log",
                 ) from error
+            except BaseException:  # whoever asked went away: the place is not lost
+                self._replace(one)
+                raise
             self._replace(one)
 
 

@@ -95,7 +95,7 @@ def test_permanent_links_answer_head(process: httpx.Client) -> None:
 def test_a_snapshot_is_not_exported_to_tell_its_headers(service: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     got = service.get("/snapshots/newest/facts")
     monkeypatch.setattr("db.transfer.export_snapshot", None)  # nothing can be exported from here on
-    service.app.state.mach.exports._files.clear()  # type: ignore[attr-defined]
+    service.app.state.mach.exports._files.clear()
     head = service.head("/snapshots/newest/facts", headers={"Range": "bytes=0-1"})
     assert (head.status_code, head.content) == (200, b"")
     told = lasting(got)
@@ -268,7 +268,7 @@ def test_what_was_given_up_is_not_kept(service: TestClient) -> None:
     """The next search may find an answer."""
     error = NoSolution("gave-up", "no answer was found within 9 rounds")
     found = Resolution(id="0" * 64, request={}, lock=None, problem=error.to_json())
-    answer = asyncio.run(resolving._respond(service.app.state.mach, found, "lock", None, None))  # type: ignore[attr-defined]
+    answer = asyncio.run(resolving._respond(service.app.state.mach, found, "lock", None, None))
     assert (answer.status_code, answer.headers["Mach-Problem"]) == (422, "gave-up")
     assert not {"etag", "cache-control"} & set(answer.headers)
 

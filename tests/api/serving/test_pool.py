@@ -56,7 +56,7 @@ def test_a_worker_that_dies_just_when_it_is_asked_is_replaced(
             if Dying.has_died:
                 return super().schedule(*arguments, **named)
             Dying.has_died = True
-            self.stop()  # type: ignore[no-untyped-call]
+            self.stop()
             return ProcessFuture()
 
     monkeypatch.setattr("api.serving.pool.ProcessPool", Dying)
@@ -75,7 +75,7 @@ def test_a_worker_that_has_ended_before_it_is_asked_is_replaced(
         def schedule(self, *arguments: Any, **named: Any) -> Any:
             if not Ended.has_ended:
                 Ended.has_ended = True
-                self.stop()  # type: ignore[no-untyped-call]
+                self.stop()
             return super().schedule(*arguments, **named)
 
     monkeypatch.setattr("api.serving.pool.ProcessPool", Ended)
