@@ -110,7 +110,7 @@ def verify(lock_file: str | None, snapshot: str | None, db: str | None, as_json:
         _verify_lock(lock_file, snapshot, db, as_json)
         return
     if snapshot is not None:
-        raise click.UsageError("--snapshot says from which state --lock LOCK is made again; all states are verified")
+        raise click.UsageError("--snapshot goes with --lock LOCK: it says from which state the lock is made again")
     with open_catalog(db, create=False, readonly=True) as handle:
         differences = find_differences(handle)
     if as_json and not differences:
